@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The mem* functions, which even a freestanding compiler may call on its own. */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+
+#include <stddef.h>
+
+#define mem_copy(to, from, n) __builtin_memcpy(to, from, n)
+#define mem_set(to, byte, n)  __builtin_memset(to, byte, n)
+#define mem_cmp(a, b, n)      __builtin_memcmp(a, b, n)
+
+#endif
