@@ -3,6 +3,7 @@
 #ifndef PHYR_PHYR_H
 #define PHYR_PHYR_H
 
+#include <phyr/list.h>
 #include <phyr/types.h>
 
 #ifdef __cplusplus

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Out of memory: each allocation of each way to append fails once; the list is as it was, and goes on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "lib/tenv.h"
+#include "list/store.h"
+
+#define PAGE 4096u
+
+/* Enough for a second level of the index: 256 blocks of 510 words, and some. */
+#define NR 133000u
+
+static phyr_addr_t pages[NR];
+static struct phyr_range ranges[NR];
+static struct phyr_range page_ranges[NR]; /* the pages again */
+
+static int fill_arrays(void **state)
+{
+	for (uint64_t i = 0; i < NR; i++) {
+		pages[i] = ((i * 0x9e3779b1) & 0xffffff) * PAGE;
+		page_ranges[i] = (struct phyr_range){pages[i], PAGE};
+		ranges[i] = (struct phyr_range){pages[i] << 4, (i % 7 + 1) * PAGE};
+	}
+	return 0;
+}
+
+/* Everything in a list but where its memory lies. */
+static uint64_t digest(const struct phyr_list *list)
+{
+	const struct block *block = phyr_store_first(list);
+	uint64_t sum = list->len ^ list->gap_mask ^ list->last ^ list->open_addr ^ list->open_len;
+	uint64_t nr = 0;
+
+	for (;;) {
+		for (const uint64_t *w = store_words(list, block);
+		     w != store_words_end(list, block); w++, nr++)
+			sum = (sum ^ *w) * 0x100000001b3u;
+		if (!block || !block->next)
+			break;
+		block = block->next;
+	}
+	assert_ptr_equal(block, list->tail);
+	assert_int_equal(nr, list->nr_words);
+	return sum + list->nr_runs;
+}
+
+/* The list is a prefix of the pages: what seeks and walks give. */
+static void assert_pages(const struct phyr_list *list, uint64_t nr)
+{
+	struct phyr_cursor cur;
+	struct phyr_range run;
+
+	phyr_cursor_init(&cur, list);
+	for (uint64_t i = 0; i < nr; i++) {
+		assert_true(phyr_cursor_next(&cur, &run));
+		assert_int_equal(run.addr, pages[i]);
+	}
+	/* Among them the first page of each block. */
+	for (uint64_t i = 0; i < nr; i += 255) {
+		assert_int_equal(phyr_cursor_init_at(&cur, list, i * PAGE, PAGE), 0);
+		assert_true(phyr_cursor_next(&cur, &run));
+		assert_int_equal(run.addr, pages[i]);
+	}
+}
+
+/* By single calls: the one that fails changes nothing, and passes when there is memory again. */
+static void single_calls(void **state)
+{
+	struct phyr_list list;
+	struct tenv t;
+
+	tenv_init(&t, NULL);
+	phyr_list_init(&list, &t.env, NULL);
+	for (uint64_t i = 0; i < NR; i++) {
+		/* Fail every allocation once: at a node or two a block may fail three times. */
+		for (unsigned nth = 1;; nth++) {
+			struct phyr_list was = list;
+			int64_t live = t.live_pages;
+			int err;
+
+			tenv_restart(&t);
+			t.fail_at = nth;
+			err = i & 1 ? phyr_list_append_page(&list, pages[i])
+				    : phyr_list_append(&list, pages[i], PAGE);
+			if (!t.failed) {
+				assert_int_equal(err, 0);
+				break;
+			}
+			assert_int_equal(err, -ENOMEM);
+			assert_int_equal(t.reports, 1);
+			assert_int_equal(t.last.err, -ENOMEM);
+			assert_string_equal(t.last.call,
+					    i & 1 ? "phyr_list_append_page" : "phyr_list_append");
+			assert_int_equal(t.last.addr, pages[i]);
+			assert_int_equal(t.last.len, PAGE);
+			assert_int_equal(t.live_pages, live);
+			assert_memory_equal(&list, &was, sizeof(list));
+		}
+	}
+	assert_pages(&list, NR);
+	phyr_list_fini(&list);
+	tenv_fini(&t);
+}
+
+struct way {
+	const char *call;
+	int (*append)(struct phyr_list *list, size_t first, size_t nr);
+	const struct phyr_range *ranges; /* what it appends */
+};
+
+static int by_pages(struct phyr_list *list, size_t first, size_t nr)
+{
+	return phyr_list_append_pages(list, pages + first, nr);
+}
+
+static int by_ranges(struct phyr_list *list, size_t first, size_t nr)
+{
+	return phyr_list_append_ranges(list, ranges + first, nr);
+}
+
+/* An array onto a list that holds @before pieces, every allocation failing in turn. */
+static void sweep(const struct way *way, size_t before)
+{
+	struct phyr_list list, was;
+	uint64_t was_digest;
+	struct tenv t;
+	int64_t live;
+	int err;
+
+	tenv_init(&t, NULL);
+	phyr_list_init(&list, &t.env, NULL);
+	assert_int_equal(way->append(&list, 0, before), 0);
+	was = list;
+	was_digest = digest(&list);
+	live = t.live_pages;
+	for (t.fail_at = 1;; t.fail_at += 1 + t.fail_at / 16) {
+		tenv_restart(&t);
+		err = way->append(&list, before, NR - before);
+		if (!t.failed)
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_int_equal(t.reports, 1);
+		assert_string_equal(t.last.call, way->call);
+		assert_true(t.last.index > 0 || before >= PHYR_LIST_INLINE_WORDS);
+		assert_int_equal(t.last.addr, way->ranges[before + t.last.index].addr);
+		assert_int_equal(t.last.len, way->ranges[before + t.last.index].len);
+		assert_int_equal(t.live_pages, live);
+		assert_memory_equal(&list, &was, sizeof(list));
+		assert_int_equal(digest(&list), was_digest);
+	}
+	assert_int_equal(err, 0);
+	t.fail_at = 0;
+	phyr_list_init(&was, &t.env, NULL);
+	assert_int_equal(way->append(&was, 0, NR), 0);
+	assert_int_equal(digest(&list), digest(&was));
+	phyr_list_fini(&was);
+	phyr_list_fini(&list);
+	tenv_fini(&t);
+}
+
+/* Around the struct's words, a block, and the index's first level. */
+static const size_t befores[] = {0, 1, 8, 9, 10, 510, 511, 512, 255 * 510, 256 * 510 + 1, 130600};
+
+static void page_arrays(void **state)
+{
+	static const struct way way = {"phyr_list_append_pages", by_pages, page_ranges};
+
+	for (size_t i = 0; i < sizeof(befores) / sizeof(befores[0]); i++)
+		sweep(&way, befores[i]);
+}
+
+static void range_arrays(void **state)
+{
+	static const struct way way = {"phyr_list_append_ranges", by_ranges, ranges};
+
+	for (size_t i = 0; i < sizeof(befores) / sizeof(befores[0]); i++)
+		sweep(&way, befores[i]);
+}
+
+/* A run of many words needs more than one block at once. */
+static void one_run_of_many_words(void **state)
+{
+	struct phyr_list list;
+	struct tenv t;
+
+	tenv_init(&t, NULL);
+	for (t.fail_at = 1;; t.fail_at++) {
+		struct phyr_list was;
+
+		tenv_restart(&t);
+		phyr_list_init(&list, &t.env, NULL);
+		assert_int_equal(phyr_list_append(&list, PAGE, -(uint64_t)2 * PAGE), 0);
+		was = list;
+		if (!phyr_list_append(&list, 0, 1))
+			break;
+		assert_int_equal(t.last.err, -ENOMEM);
+		assert_string_equal(t.last.call, "phyr_list_append");
+		assert_int_equal(t.last.len, 1);
+		/* Words that do not count may have been written. */
+		assert_memory_equal(&list, &was, offsetof(struct phyr_list, words));
+		assert_false(tenv_live(&t));
+		phyr_list_fini(&list);
+	}
+	assert_int_equal(t.fail_at, 4); /* two blocks and a node over them */
+	phyr_list_fini(&list);
+	tenv_fini(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(single_calls),
+		cmocka_unit_test(page_arrays),
+		cmocka_unit_test(range_arrays),
+		cmocka_unit_test(one_run_of_many_words),
+	};
+
+	return cmocka_run_group_tests(tests, fill_arrays, NULL);
+}
