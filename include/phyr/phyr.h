@@ -4,6 +4,7 @@
 #define PHYR_PHYR_H
 
 #include <phyr/list.h>
+#include <phyr/source.h>
 #include <phyr/types.h>
 
 #ifdef __cplusplus
