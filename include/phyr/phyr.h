@@ -3,6 +3,7 @@
 #ifndef PHYR_PHYR_H
 #define PHYR_PHYR_H
 
+#include <phyr/iova.h>
 #include <phyr/list.h>
 #include <phyr/source.h>
 #include <phyr/types.h>

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* The allocator's life, its memory and its statistics. */
+#include "iova/iova.h"
+
+#include "core/mem.h"
+
+#define GRANULE_LG2_MIN 12
+#define GRANULE_LG2_MAX 30
+
+/* Nodes that the tree can need: see pool.h. */
+static uint64_t nodes_needed(const struct phyr_iova *iova)
+{
+	return iova->live + 2 * iova->holes + 1;
+}
+
+int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more)
+{
+	struct iova_slab *slab;
+
+	env_lock(iova->env, &iova->lock);
+	while (iova->pool.capacity < nodes_needed(iova) + more) {
+		/* The environment is never asked for memory under the lock. */
+		env_unlock(iova->env, &iova->lock);
+		slab = env_alloc(iova->env, sizeof(*slab));
+		if (!slab)
+			return -ENOMEM;
+		env_lock(iova->env, &iova->lock);
+		phyr_iova_pool_push(&iova->pool, slab);
+	}
+	return 0;
+}
+
+void phyr_iova_unlock_and_trim(struct phyr_iova *iova)
+{
+	struct iova_slab *slab = phyr_iova_pool_pop(&iova->pool, nodes_needed(iova));
+
+	env_unlock(iova->env, &iova->lock);
+	if (slab)
+		env_free(iova->env, slab, sizeof(*slab));
+}
+
+void phyr_iova_add(struct phyr_iova *iova, uint64_t start, uint64_t last, bool hole)
+{
+	struct iova_node *node = phyr_iova_pool_take(&iova->pool);
+
+	node->start = start;
+	node->last = last;
+	node->hole = hole;
+	phyr_iova_tree_insert(&iova->tree, node);
+}
+
+void phyr_iova_drop(struct phyr_iova *iova, struct iova_node *node)
+{
+	phyr_iova_pool_put(&iova->pool, &iova->tree, phyr_iova_tree_erase(&iova->tree, node));
+}
+
+void phyr_iova_cut(struct phyr_iova *iova, struct iova_node *node, uint64_t start, uint64_t last)
+{
+	uint64_t end = node->last;
+
+	if (node->start == start && end == last) {
+		phyr_iova_drop(iova, node);
+	} else if (node->start == start) {
+		phyr_iova_tree_resize(&iova->tree, node, last + 1, end);
+	} else {
+		phyr_iova_tree_resize(&iova->tree, node, node->start, start - 1);
+		if (end != last)
+			phyr_iova_add(iova, last + 1, end, false);
+	}
+}
+
+/* Set the range: granules that lie in it wholly and hold neither 0 nor ~0. False: there is none. */
+static bool set_range(struct phyr_iova *iova, const struct phyr_iova_config *config)
+{
+	uint64_t mask = iova->mask;
+	uint64_t start = max_u64(config->start, 1);
+	uint64_t end = round_down_mask(min_u64(config->last, UINT64_MAX - 1) + 1, mask);
+
+	if (start > UINT64_MAX - mask)
+		return false;
+	start = round_up_mask(start, mask);
+	if (start >= end)
+		return false;
+	iova->start = start;
+	iova->last = end - 1;
+	return true;
+}
+
+/* Make the one free stretch, then the holes in it. */
+static int fill(struct phyr_iova *iova, const struct phyr_iova_config *config)
+{
+	int err = phyr_iova_lock_with_room(iova, 0);
+
+	if (err)
+		return env_fail(iova->env, .err = err, .call = "phyr_iova_create");
+	phyr_iova_add(iova, iova->start, iova->last, false);
+	env_unlock(iova->env, &iova->lock);
+	err = phyr_iova_exclude_all(iova, "phyr_iova_create", config->holes, config->nr_holes);
+	if (err)
+		return err;
+	if (iova->hole_bytes == iova->last - iova->start + 1)
+		return env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_create",
+				.iova = config->start, .limit = config->last,
+				.hint = "the holes leave nothing of the range");
+	return 0;
+}
+
+static int check_config(struct phyr_env *env, const struct phyr_iova_config *config)
+{
+	if (config->size != sizeof(*config))
+		return env_fail(env, .err = -EINVAL, .call = "phyr_iova_create",
+				.limit = sizeof(*config),
+				.hint = "set size to sizeof(struct phyr_iova_config)");
+	if (config->granule_lg2 < GRANULE_LG2_MIN || config->granule_lg2 > GRANULE_LG2_MAX)
+		return env_fail(env, .err = -EINVAL, .call = "phyr_iova_create",
+				.index = config->granule_lg2, .limit = GRANULE_LG2_MAX,
+				.hint = "granule_lg2 is 12 to 30");
+	return 0;
+}
+
+/* Everything that needs no memory but the lock's. */
+static int setup(struct phyr_iova *iova, const struct phyr_iova_config *config)
+{
+	int err;
+
+	iova->mask = ((uint64_t)1 << config->granule_lg2) - 1;
+	if (!set_range(iova, config))
+		return env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_create",
+				.iova = config->start, .limit = config->last,
+				.hint = "no whole granule lies in the range");
+	err = env_lock_init(iova->env, &iova->lock);
+	if (err)
+		return env_fail(iova->env, .err = err, .call = "phyr_iova_create");
+	return 0;
+}
+
+int phyr_iova_create(struct phyr_env *env, const struct phyr_iova_config *config,
+		     struct phyr_iova **out)
+{
+	struct phyr_iova *iova;
+	int err;
+
+	env = env_or_hosted(env);
+	err = check_config(env, config);
+	if (err)
+		return err;
+	iova = env_alloc(env, sizeof(*iova));
+	if (!iova)
+		return env_fail(env, .err = -ENOMEM, .call = "phyr_iova_create");
+	iova->env = env;
+	err = setup(iova, config);
+	if (err) {
+		env_free(env, iova, sizeof(*iova));
+		return err;
+	}
+	err = fill(iova, config);
+	if (err) {
+		phyr_iova_destroy(iova);
+		return err;
+	}
+	*out = iova;
+	return 0;
+}
+
+void phyr_iova_destroy(struct phyr_iova *iova)
+{
+	struct iova_slab *slab, *prev;
+
+	if (!iova)
+		return;
+	for (slab = iova->pool.end; slab; slab = prev) {
+		prev = slab->prev;
+		env_free(iova->env, slab, sizeof(*slab));
+	}
+	env_lock_fini(iova->env, &iova->lock);
+	env_free(iova->env, iova, sizeof(*iova));
+}
+
+void phyr_iova_get_stats(struct phyr_iova *iova, struct phyr_iova_stats *stats)
+{
+	env_lock(iova->env, &iova->lock);
+	*stats = (struct phyr_iova_stats){
+		.live_bytes = iova->live_bytes,
+		.live = iova->live,
+		.highest = iova->highest,
+		.total_bytes = iova->last - iova->start + 1 - iova->hole_bytes,
+		.meta_bytes = sizeof(*iova) +
+			      iova->pool.capacity / IOVA_SLAB_NODES * sizeof(struct iova_slab),
+	};
+	env_unlock(iova->env, &iova->lock);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of an allocator from the inside. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "iova/check.h"
+
+struct seen {
+	uint64_t nodes;
+	uint64_t free_bytes;
+	uint64_t holes;
+	uint64_t hole_bytes;
+};
+
+static uint64_t bigger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Structure, heights and what each node knows of its subtree, from below. */
+static void check_node(const struct iova_node *n, const struct iova_node *parent, struct seen *seen)
+{
+	unsigned h[2] = {0, 0};
+	uint64_t longest = n->hole ? 0 : node_len(n);
+
+	assert_ptr_equal(n->parent, parent);
+	assert_true(n->start <= n->last);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct iova_node *c = n->child[i];
+
+		if (!c)
+			continue;
+		assert_int_equal(c->start > n->start, i);
+		check_node(c, n, seen);
+		h[i] = c->height;
+		longest = bigger(longest, c->longest);
+	}
+	assert_true(h[0] <= h[1] + 1 && h[1] <= h[0] + 1);
+	assert_int_equal(n->height, 1 + bigger(h[0], h[1]));
+	assert_int_equal(n->longest, longest);
+	seen->nodes++;
+	seen->holes += n->hole;
+	*(n->hole ? &seen->hole_bytes : &seen->free_bytes) += node_len(n);
+}
+
+/* Neighbours: in order, apart, and never two of a kind that touch. */
+static void check_order(struct phyr_iova *iova)
+{
+	struct iova_node *n = phyr_iova_tree_at_or_after(&iova->tree, 0), *next;
+
+	assert_true(!n || n->start >= iova->start);
+	for (; n; n = next) {
+		next = phyr_iova_tree_next(n);
+		assert_int_equal(n->start & iova->mask, 0);
+		assert_int_equal((n->last + 1) & iova->mask, 0);
+		assert_true(n->last <= iova->last);
+		assert_ptr_equal(phyr_iova_tree_prev(&iova->tree, next), n);
+		if (!next)
+			break;
+		assert_true(n->last < next->start);
+		assert_false(n->last + 1 == next->start && n->hole == next->hole);
+	}
+}
+
+void iova_check(struct phyr_iova *iova)
+{
+	struct seen seen = {0};
+	uint64_t all = iova->last - iova->start + 1;
+
+	if (iova->tree.root)
+		check_node(iova->tree.root, NULL, &seen);
+	check_order(iova);
+	assert_int_equal(seen.nodes, iova->pool.used);
+	assert_int_equal(seen.holes, iova->holes);
+	assert_int_equal(seen.hole_bytes, iova->hole_bytes);
+	assert_int_equal(seen.free_bytes + seen.hole_bytes + iova->live_bytes, all);
+	assert_true(seen.nodes <= iova->live + 2 * iova->holes + 1);
+	assert_true(iova->live + 2 * iova->holes + 1 <= iova->pool.capacity);
+}
