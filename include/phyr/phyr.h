@@ -5,6 +5,7 @@
 
 #include <phyr/iova.h>
 #include <phyr/list.h>
+#include <phyr/pgtbl.h>
 #include <phyr/source.h>
 #include <phyr/types.h>
 

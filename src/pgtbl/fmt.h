@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions of each format, by name: a backend that knows its format calls them directly and
+ * spares the indirect call that phyr_pgtbl_map() and its kin make.
+ */
+#ifndef PGTBL_FMT_H
+#define PGTBL_FMT_H
+
+#include <phyr/pgtbl.h>
+
+struct pgtbl_ops {
+	int (*map)(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_cursor *cur, unsigned prot,
+		   struct phyr_gather *gather);
+	int (*unmap)(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, struct phyr_gather *gather,
+		     struct phyr_list *out);
+	int (*translate)(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_translation *out);
+	/* Give back a chain of cut-off tables, as a gather has it. */
+	void (*free)(struct phyr_pgtbl *pt, uint64_t chain);
+	/* Give back the root and all below it. */
+	void (*free_all)(struct phyr_pgtbl *pt);
+	/* Take limits from the configuration; 0 or -EINVAL. */
+	int (*setup)(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt);
+};
+
+/* Each as the member of struct pgtbl_ops, which are as the public functions of the same name. */
+#define PGTBL_DECLARE(name)                                                                        \
+	extern const struct pgtbl_ops phyr_pgtbl_##name##_ops;                                     \
+	int phyr_pgtbl_##name##_map(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_cursor *cur, \
+				    unsigned prot, struct phyr_gather *gather);                    \
+	int phyr_pgtbl_##name##_unmap(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,          \
+				      struct phyr_gather *gather, struct phyr_list *out);          \
+	int phyr_pgtbl_##name##_translate(struct phyr_pgtbl *pt, uint64_t iova,                    \
+					  struct phyr_translation *out);                           \
+	void phyr_pgtbl_##name##_free(struct phyr_pgtbl *pt, uint64_t chain);                      \
+	void phyr_pgtbl_##name##_free_all(struct phyr_pgtbl *pt);                                  \
+	int phyr_pgtbl_##name##_setup(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt)
+
+PGTBL_DECLARE(x86_64);
+PGTBL_DECLARE(vtdss);
+
+#endif

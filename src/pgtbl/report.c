@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* What is checked before a walk, and what is said when one fails; out of the walks' way. */
+#include "pgtbl/map.h"
+#include "pgtbl/unmap.h"
+
+static const char map_call[] = "phyr_pgtbl_map";
+static const char unmap_call[] = "phyr_pgtbl_unmap";
+
+int phyr_pgtbl_map_fail(const struct pgtbl_mapper *m, int err, const char *hint)
+{
+	uint64_t limit = err == -ERANGE ? m->pt->oa_last : 0;
+
+	return env_fail(m->pt->env, .err = err, .call = map_call, .index = m->index,
+			.addr = m->run.addr, .len = m->run.len, .iova = m->walk.iova + m->offset,
+			.limit = limit, .hint = hint);
+}
+
+int phyr_pgtbl_map_stopped(const struct pgtbl_mapper *m, int err)
+{
+	if (err == -EEXIST)
+		return phyr_pgtbl_map_fail(m, err, "the iova is mapped already: unmap it first");
+	if (err == -ERANGE)
+		return phyr_pgtbl_map_fail(m, err, "the address is wider than an entry can hold");
+	return phyr_pgtbl_map_fail(m, err,
+				   "no memory for a table, or none that an entry can lead to");
+}
+
+int phyr_pgtbl_map_check(struct pgtbl_mapper *m, uint64_t iova, unsigned prot)
+{
+	struct phyr_pgtbl *pt = m->pt;
+
+	m->walk.iova = iova;
+	if (!desc_prot_ok(prot))
+		return phyr_pgtbl_map_fail(m, -EINVAL, "prot is not PHYR_READ, PHYR_WRITE or both");
+	if (!m->cur.left)
+		return phyr_pgtbl_map_fail(m, -EINVAL, "the cursor has nothing left to map");
+	if (iova > pt->last || m->cur.left - 1 > pt->last - iova)
+		return env_fail(pt->env, .err = -ERANGE, .call = map_call, .len = m->cur.left,
+				.iova = iova, .limit = pt->last,
+				.hint = "the mapping ends past the table's last iova");
+	return 0;
+}
+
+int phyr_pgtbl_map_check_run(struct pgtbl_mapper *m)
+{
+	const uint64_t mask = m->pt->granule - 1;
+	uint64_t last = m->run.addr + (m->run.len - 1);
+
+	if ((m->run.addr & mask) != m->offset)
+		return phyr_pgtbl_map_fail(m, -EINVAL,
+					   m->written ? "the range does not start on the granule"
+						      : "the first address and the iova differ in "
+							"their offset in the granule");
+	if (last < m->run.addr || (last | mask) > m->pt->oa_last)
+		return phyr_pgtbl_map_stopped(m, -ERANGE);
+	if (m->cur.left && ~last & mask)
+		return phyr_pgtbl_map_fail(
+			m, -EINVAL, "the range does not end on the granule, and is not the last");
+	m->offset = 0;
+	return 0;
+}
+
+int phyr_pgtbl_unmap_check(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len)
+{
+	if (!len)
+		return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,
+				.hint = "the length is 0");
+	return env_fail(pt->env, .err = -ERANGE, .call = unmap_call, .iova = iova, .len = len,
+			.limit = pt->last, .hint = "it ends past the table's last iova");
+}
+
+int phyr_pgtbl_unmap_no_start(struct phyr_pgtbl *pt, uint64_t iova)
+{
+	return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,
+			.hint = "no map call started at this iova: unmap whole map calls");
+}
+
+int phyr_pgtbl_unmap_no_end(struct phyr_pgtbl *pt, uint64_t iova)
+{
+	return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,
+			.hint = "no map call ended at this iova: unmap whole map calls");
+}
+
+int phyr_pgtbl_unmap_append(struct phyr_pgtbl *pt, struct phyr_list *out, uint64_t addr,
+			    uint64_t len)
+{
+	int err = phyr_list_append_quietly(out, addr, len);
+
+	return likely(!err) ? 0 : phyr_list_append_fail(out, err, unmap_call, 0, addr, len);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A page table as an object: its root, its limits, and what walks leave to slow paths.
+ *
+ * Everything here is the same for all formats: tables are 4 KiB of 8-byte entries, 0 is an entry
+ * that leads nowhere, and bits 0-2 clear are enough for a walker to take it so. Slow paths are out
+ * of line, so that the walks themselves hold no indirect call.
+ */
+#ifndef PGTBL_TABLE_H
+#define PGTBL_TABLE_H
+
+#include <phyr/pgtbl.h>
+
+#include "core/bits.h"
+#include "core/env.h"
+#include "core/order.h"
+
+#define PGTBL_TABLE_SIZE 4096
+#define PGTBL_ENTRIES    (PGTBL_TABLE_SIZE / sizeof(uint64_t))
+#define PGTBL_MAX_LEVELS 6
+
+struct pgtbl_ops;
+
+/* Read by every walk, written by create only; but for the count, which has its own cache line. */
+struct phyr_pgtbl {
+	uint64_t *root;
+	uint64_t phys_delta; /* as in the env */
+	uint64_t last;       /* highest iova */
+	uint64_t oa_last;    /* highest output address */
+	uint64_t granule;    /* the smallest leaf, bytes */
+	uint64_t leaf_sizes; /* OR of powers of two */
+	unsigned top;        /* level of the root; 0 is the level of 4 KiB leaves */
+	bool wide;           /* 16-byte stores are atomic here */
+	bool noncoherent;    /* lines that were written must be written back */
+	struct phyr_env *env;
+	const struct pgtbl_ops *ops;
+	uint64_t apart[8];
+	uint64_t tables; /* atomic: tables allocated and not given back */
+};
+
+/* Entries written in a row and not yet written back, of one table. start NULL: none. */
+struct pgtbl_dirty {
+	uint64_t *start;
+	uint64_t *end;
+};
+
+/* Note n entries as written: they join the ones before, or those are written back. */
+void phyr_pgtbl_dirty_add_slow(struct phyr_pgtbl *pt, struct pgtbl_dirty *dirty, uint64_t *p,
+			       size_t n);
+/* Write back what is noted. */
+void phyr_pgtbl_dirty_flush_slow(struct phyr_pgtbl *pt, struct pgtbl_dirty *dirty);
+
+static inline void pgtbl_dirty_add(struct phyr_pgtbl *pt, struct pgtbl_dirty *dirty, uint64_t *p,
+				   size_t n)
+{
+	if (unlikely(pt->noncoherent))
+		phyr_pgtbl_dirty_add_slow(pt, dirty, p, n);
+}
+
+static inline void pgtbl_dirty_flush(struct phyr_pgtbl *pt, struct pgtbl_dirty *dirty)
+{
+	if (unlikely(pt->noncoherent))
+		phyr_pgtbl_dirty_flush_slow(pt, dirty);
+}
+
+/* Both at once, for a single piece. */
+static inline void pgtbl_flush(struct phyr_pgtbl *pt, uint64_t *p, size_t n)
+{
+	struct pgtbl_dirty dirty = {p, p + n};
+
+	pgtbl_dirty_flush(pt, &dirty);
+}
+
+/* A zeroed table, counted; NULL: no memory, or it lies where no entry can lead. */
+uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt);
+void phyr_pgtbl_table_free(struct phyr_pgtbl *pt, uint64_t *table);
+
+/*
+ * Have an entry lead to a table. Several threads may do so at once; all get the same table.
+ *
+ * A walker that does not snoop sees the new entry only once its line is written back. Until that is
+ * done the entry carries the bit unsynced, and every thread that meets it writes the line back
+ * itself before it goes on: else its mapping might not be reachable when its map call returns.
+ *
+ * Returns the entry as it is now, a table's or a leaf's; 0: no memory.
+ */
+uint64_t phyr_pgtbl_table_install(struct phyr_pgtbl *pt, uint64_t *entry, uint64_t flags,
+				  uint64_t unsynced);
+
+/*
+ * Tables that were cut off are linked through their first entry:
+ *
+ *   link:  | CPU address of a table, 63..12 | 0 | level 6..4 | 0 |    0: the end
+ *
+ * A walker that still comes there by what it has cached sees bits 0-2 clear: not present.
+ */
+#define PGTBL_LINK_LEVEL_LG2 4
+_Static_assert(PGTBL_MAX_LEVELS <= 8, "a level has three bits in a link");
+
+static inline uint64_t pgtbl_link(const uint64_t *table, unsigned level)
+{
+	return (uint64_t)(uintptr_t)table | (uint64_t)level << PGTBL_LINK_LEVEL_LG2;
+}
+
+static inline uint64_t *pgtbl_link_table(uint64_t link)
+{
+	return (uint64_t *)(uintptr_t)(link & ~(uint64_t)(PGTBL_TABLE_SIZE - 1));
+}
+
+static inline unsigned pgtbl_link_level(uint64_t link)
+{
+	return (unsigned)(link >> PGTBL_LINK_LEVEL_LG2) & 7;
+}
+
+/* Have the gather invalidate [start, last], too. */
+static inline void pgtbl_gather_add(struct phyr_gather *gather, uint64_t start, uint64_t last)
+{
+	gather->start = min_u64(gather->start, start);
+	gather->last = max_u64(gather->last, last);
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Going through a table: straight down to one entry, or down once and then sideways.
+ *
+ *   lookup()            one iova to the entry that decides about it; each level's shift a constant
+ *   struct pgtbl_walk   a place that moves upwards in iova and keeps the tables above it:
+ *
+ *        top   [ . . x . . . ]                       advancing climbs only as far as the
+ *                    |                               table that both places share; going
+ *              [ . . . . . x ] - - - > [ x . . . ]   down again reads one entry a level
+ *                          |             |
+ *        0                 [ ...... x ]  [ x ...... ]
+ */
+#ifndef PGTBL_WALK_H
+#define PGTBL_WALK_H
+
+#include "pgtbl/fill.h"
+
+/* Where a lookup stopped: at a leaf, or where nothing is. */
+struct pgtbl_place {
+	uint64_t *table;
+	uint64_t *entry;
+	uint64_t e; /* what it held */
+	unsigned level;
+};
+
+/* One level of a lookup; whether it goes on below. */
+PGTBL_INLINE bool lookup_level(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+			       uint64_t iova, unsigned level, uint64_t unless,
+			       struct pgtbl_place *at)
+{
+	if (level >= d->max_levels || (level >= d->min_levels && level > pt->top))
+		return true;
+	at->level = level;
+	at->entry = &at->table[desc_index(iova, level)];
+	at->e = load_acquire(at->entry);
+	if (!level || (at->e & (d->table_mask | unless)) != d->table_match)
+		return false;
+	at->table = desc_table(d, pt, at->e);
+	return true;
+}
+
+/* Find the entry that decides about iova, or the first one above it that has a bit of unless. */
+PGTBL_INLINE struct pgtbl_place lookup(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+				       uint64_t iova, uint64_t unless)
+{
+	struct pgtbl_place at = {.table = pt->root};
+
+	_Static_assert(PGTBL_MAX_LEVELS == 6, "a line a level below");
+	(void)(lookup_level(d, pt, iova, 5, unless, &at) &&
+	       lookup_level(d, pt, iova, 4, unless, &at) &&
+	       lookup_level(d, pt, iova, 3, unless, &at) &&
+	       lookup_level(d, pt, iova, 2, unless, &at) &&
+	       lookup_level(d, pt, iova, 1, unless, &at) &&
+	       lookup_level(d, pt, iova, 0, unless, &at));
+	return at;
+}
+
+/* A place: table[low] to table[top] are the tables on the way to iova. */
+struct pgtbl_walk {
+	uint64_t iova;
+	unsigned low;
+	unsigned top;
+	uint64_t *table[PGTBL_MAX_LEVELS];
+};
+
+PGTBL_INLINE void walk_start(struct pgtbl_walk *w, const struct phyr_pgtbl *pt, uint64_t iova)
+{
+	w->iova = iova;
+	w->low = pt->top;
+	w->top = pt->top;
+	w->table[pt->top] = pt->root;
+}
+
+/* The entry for iova in the lowest table known. */
+PGTBL_INLINE uint64_t *walk_entry(const struct pgtbl_walk *w)
+{
+	return &w->table[w->low][desc_index(w->iova, w->low)];
+}
+
+PGTBL_INLINE void walk_down(struct pgtbl_walk *w, uint64_t *table)
+{
+	w->table[--w->low] = table;
+}
+
+/* Go up in iova; tables that do not reach so far are left. */
+PGTBL_INLINE void walk_advance(struct pgtbl_walk *w, uint64_t bytes)
+{
+	uint64_t was = w->iova;
+
+	w->iova += bytes;
+	while (w->low < w->top && (was ^ w->iova) >> desc_shift(w->low + 1))
+		w->low++;
+}
+
+/* Bytes from iova to the end of the entry it is in, at the lowest level known. */
+PGTBL_INLINE uint64_t walk_rest(const struct pgtbl_walk *w)
+{
+	uint64_t size = desc_size(w->low);
+
+	return size - (w->iova & (size - 1));
+}
+
+/* Find the first leaf at or above iova, up to last. Returns its entry; 0: there is none. */
+PGTBL_INLINE uint64_t walk_to_leaf(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+				   struct pgtbl_walk *w, uint64_t last)
+{
+	for (;;) {
+		uint64_t e = load_acquire(walk_entry(w));
+
+		if (w->low && desc_is_table(d, e)) {
+			walk_down(w, desc_table(d, pt, e));
+			continue;
+		}
+		if (e)
+			return e;
+		if (last - w->iova < walk_rest(w))
+			return 0;
+		walk_advance(w, walk_rest(w));
+	}
+}
+
+/* Put a table on a chain of links, and whatever its first entry leads to, which the link replaces. */
+PGTBL_INLINE void chain_push(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+			     uint64_t *chain, uint64_t *table, unsigned level)
+{
+	for (;;) {
+		uint64_t e = load_acquire(table);
+
+		store_relaxed(table, *chain);
+		*chain = pgtbl_link(table, level);
+		if (!level || !desc_is_table(d, e))
+			return;
+		table = desc_table(d, pt, e);
+		level--;
+	}
+}
+
+#endif
