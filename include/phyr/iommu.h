@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IOMMU seam: what a backend must do (struct phyr_iommu_ops), and the domain, one iova space of
+ * one or more devices, on top of it.
+ *
+ * Whoever ports phyr to an IOMMU reads this file alone.
+ */
+#ifndef PHYR_IOMMU_H
+#define PHYR_IOMMU_H
+
+#include <phyr/iova.h>
+#include <phyr/pgtbl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Why an access was blocked. */
+enum phyr_fault_reason {
+	PHYR_FAULT_NOT_PRESENT = 1, /**< nothing is mapped there */
+	PHYR_FAULT_PERMISSION,      /**< mapped, but not for this access */
+	PHYR_FAULT_RANGE,           /**< the iova is wider than the table */
+	PHYR_FAULT_NO_DOMAIN,       /**< the device is attached to nothing */
+	PHYR_FAULT_BAD_ADDRESS,     /**< an entry or table leads to memory that is not there */
+	PHYR_FAULT_BAD_ENTRY,       /**< an entry has reserved bits set */
+};
+
+/** A blocked access. */
+struct phyr_fault {
+	uint32_t source; /**< source id (PCI bus, device, function) of the device */
+	unsigned access; /**< PHYR_READ or PHYR_WRITE */
+	enum phyr_fault_reason reason;
+	phyr_dma_addr_t iova; /**< of the first byte that was blocked */
+};
+
+/** A reason as a static word or two, for messages. */
+PHYR_API const char *phyr_fault_reason_name(enum phyr_fault_reason reason);
+
+/**
+ * Told of blocked accesses; called from whatever thread finds them; must not call back into phyr.
+ * The fault is the caller's and gone afterwards.
+ */
+typedef void phyr_fault_fn(void *arg, const struct phyr_fault *fault);
+
+/** What a backend is; constant for its life. */
+struct phyr_iommu_caps {
+	const char *name; /**< "soft" */
+	unsigned kinds;   /**< OR of 1 << enum phyr_kind */
+	bool translates;  /**< false: no iova; dma address = address + the device's bus offset */
+};
+
+/** The most holes that an aperture can have. */
+#define PHYR_APERTURE_HOLES 16
+
+/** Which iova a domain may use, as its attached devices and the hardware allow. */
+struct phyr_aperture {
+	uint64_t start; /**< first, inclusive */
+	uint64_t last;  /**< last, inclusive */
+	/** Leaf sizes, OR of powers of two; the lowest is the granule, 4 KiB to 1 GiB. 0 where
+	 *  nothing is translated. */
+	uint64_t page_sizes;
+	unsigned nr_holes;
+	struct phyr_iova_hole holes[PHYR_APERTURE_HOLES];
+};
+
+struct phyr_iommu;
+
+/**
+ * The contract of a backend. Every slot is filled. ctx is what domain_create made.
+ *
+ * map, sync_map, unmap, sync and translate are called from any thread at once on disjoint iova, and
+ * tables at any time; the others never at the same time on one domain. Several domains may be made
+ * and used at once. Errors are negative errnos.
+ */
+struct phyr_iommu_ops {
+	/**
+	 * Make the backend's part of a domain.
+	 * @param fault, arg  where blocked accesses of the domain's devices go
+	 * @return 0; -ENOSPC no more domains; -ENOMEM; -EOPNOTSUPP
+	 */
+	int (*domain_create)(struct phyr_iommu *iommu, phyr_fault_fn *fault, void *arg, void **ctx);
+	/** Free it; no device is attached. */
+	void (*domain_destroy)(void *ctx);
+
+	/** Let a device use the domain. @return 0; -EBUSY it is attached, here or elsewhere;
+	 *  -ENODEV no such device; -EOPNOTSUPP it does not take the domain's table; -ENOMEM */
+	int (*attach)(void *ctx, uint32_t source);
+	/** Take it out; when this returns, none of its accesses goes through the domain. */
+	void (*detach)(void *ctx, uint32_t source);
+	/** What may be used now; read again after each attach where something is translated. */
+	void (*aperture)(void *ctx, struct phyr_aperture *out);
+
+	/** As phyr_pgtbl_map(). The caller syncs what the gather then holds, failed or not. */
+	int (*map)(void *ctx, uint64_t iova, struct phyr_cursor *cur, unsigned prot,
+		   struct phyr_gather *gather);
+	/** Make new mappings visible to devices; needed once after any number of maps. Does nothing
+	 *  where hardware never caches that an entry is not present. */
+	int (*sync_map)(void *ctx, uint64_t iova, uint64_t len);
+	/** As phyr_pgtbl_unmap(). Until the gather is synced, devices may reach the memory. */
+	int (*unmap)(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather *gather);
+	/** Invalidate what the gather holds, wait until that is done, then free its tables; empties
+	 *  it. Not called when it holds nothing. */
+	void (*sync)(void *ctx, struct phyr_gather *gather);
+	/** Invalidate all of the domain and wait. */
+	void (*flush_all)(void *ctx);
+
+	/** As phyr_pgtbl_translate(); where nothing is translated, as phyr_domain_translate(). */
+	int (*translate)(void *ctx, uint64_t iova, struct phyr_translation *out);
+	/** Page tables in use now; 0 where the backend has none of its own. */
+	uint64_t (*tables)(void *ctx);
+};
+
+/** A backend's head; the backend embeds it and fills it in. */
+struct phyr_iommu {
+	const struct phyr_iommu_ops *ops;
+	const struct phyr_iommu_caps *caps;
+	struct phyr_env *env;                      /**< never NULL */
+	void (*destroy)(struct phyr_iommu *iommu); /**< frees the backend */
+};
+
+/** Free a backend. No domain of it is left. NULL is fine. */
+PHYR_API void phyr_iommu_destroy(struct phyr_iommu *iommu);
+
+/** One iova space: an allocator and a page table. */
+struct phyr_domain;
+
+/**
+ * @param iommu  borrowed until phyr_domain_destroy()
+ * @return 0; -ENOSPC the hardware has no number left for it; -ENOMEM; -EOPNOTSUPP not this kind
+ */
+PHYR_API int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out);
+
+/**
+ * Free a domain; no device is attached any more. NULL is fine.
+ *
+ * Iova still in use is reported (-EBUSY, index: allocations, len: bytes) and forgotten.
+ */
+PHYR_API void phyr_domain_destroy(struct phyr_domain *domain);
+
+/**
+ * Attach a device by its source id.
+ *
+ * The aperture is read again. The first attach makes the allocator; each later one takes away from
+ * it what is new: holes, and what lies outside. That stays so when the device is detached. Attach
+ * and detach of one domain are the caller's to order.
+ *
+ * @return 0; -EBUSY attached already, here or elsewhere, or a new hole, end or granule does not go
+ *         with what is in use; -ENODEV no such device; -EOPNOTSUPP hardware and table do not
+ *         go together, or leave no iova; -ENOMEM. The device is not attached on failure.
+ */
+PHYR_API int phyr_domain_attach(struct phyr_domain *domain, uint32_t source);
+
+/** Take out a device that is attached; when this returns, none of its accesses goes through. */
+PHYR_API void phyr_domain_detach(struct phyr_domain *domain, uint32_t source);
+
+/**
+ * Who is told of blocked accesses. Set it while no device is attached. Without one (fn NULL) faults
+ * go to the environment's report: err -EFAULT, call "fault", index the source id, iova, and a hint
+ * that says access and reason.
+ */
+PHYR_API void phyr_domain_set_fault_handler(struct phyr_domain *domain, phyr_fault_fn *fn,
+					    void *arg);
+
+/** The backend under a domain. */
+PHYR_API struct phyr_iommu *phyr_domain_iommu(struct phyr_domain *domain);
+
+/** The domain's allocator; NULL until the first attach, and always where nothing is translated. */
+PHYR_API struct phyr_iova *phyr_domain_iova(struct phyr_domain *domain);
+
+/** The merge boundary, granule - 1; ~0 before the first attach, and where nothing is translated. */
+PHYR_API uint64_t phyr_domain_merge_boundary(const struct phyr_domain *domain);
+
+/**
+ * Map a cursor at an iova that the caller owns; phyr_domain_sync_map() before the device may use
+ * it.
+ *
+ * @return as phyr_pgtbl_map(), nothing mapped on failure, and what was undone is invalidated
+ *         already; -EOPNOTSUPP where nothing is translated
+ */
+PHYR_API int phyr_domain_map(struct phyr_domain *domain, uint64_t iova, struct phyr_cursor *cur,
+			     unsigned prot);
+
+/**
+ * Make what was mapped in [iova, iova + len) visible to devices.
+ *
+ * @return 0; -EOPNOTSUPP where nothing is translated
+ */
+PHYR_API int phyr_domain_sync_map(struct phyr_domain *domain, uint64_t iova, uint64_t len);
+
+/**
+ * Unmap, leaving the invalidation to the gather: until phyr_domain_sync() the device may still
+ * reach the memory.
+ *
+ * @return as phyr_pgtbl_unmap() without a list, nothing changed on failure; -EOPNOTSUPP as above
+ */
+PHYR_API int phyr_domain_unmap(struct phyr_domain *domain, uint64_t iova, uint64_t len,
+			       struct phyr_gather *gather);
+
+/**
+ * Invalidate what a gather holds, wait for it, and give back its tables; the gather is empty then.
+ * An empty one costs nothing.
+ */
+PHYR_API void phyr_domain_sync(struct phyr_domain *domain, struct phyr_gather *gather);
+
+/**
+ * Look an iova up. Where nothing is translated every address leads to itself, in leaves of
+ * PHYR_PAGE_SIZE that allow everything. No answer is reported.
+ *
+ * @return 0; -ENOENT not mapped; -ERANGE past the table's last iova
+ */
+PHYR_API int phyr_domain_translate(struct phyr_domain *domain, uint64_t iova,
+				   struct phyr_translation *out);
+
+/**
+ * What a domain has done since it was made, and holds now. What failed is not counted, but for the
+ * invalidations it needed. Exact as long as no two threads share a slot of the environment.
+ */
+struct phyr_domain_stats {
+	uint64_t maps;          /**< walks that mapped */
+	uint64_t unmaps;        /**< walks that unmapped */
+	uint64_t entries;       /**< leaf entries written */
+	uint64_t map_syncs;     /**< times that new mappings were made visible */
+	uint64_t invalidations; /**< times that a gather that held something was synced */
+	uint64_t tables;        /**< page tables now */
+	uint64_t iova_bytes;    /**< iova in use now, bytes */
+	uint64_t faults;        /**< blocked accesses */
+};
+
+/** Count what the domain has done and holds, over all threads. */
+PHYR_API void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_domain_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* The domain's life: create, statistics, and the out-of-line twins of domain.h. */
+#include "iommu/domain.h"
+
+#include "core/mem.h"
+
+void phyr_iommu_destroy(struct phyr_iommu *iommu)
+{
+	if (iommu)
+		iommu->destroy(iommu);
+}
+
+static size_t counts_size(const struct phyr_env *env)
+{
+	return (size_t)env->nr_slots * sizeof(struct domain_counts) + DOMAIN_LINE;
+}
+
+/* Counters, each slot's on a cache line of its own. */
+static int make_counts(struct phyr_domain *domain)
+{
+	uintptr_t mem;
+
+	domain->counts_mem = env_alloc(domain->env, counts_size(domain->env));
+	if (!domain->counts_mem)
+		return -ENOMEM;
+	mem = (uintptr_t)domain->counts_mem;
+	domain->counts = (void *)(uintptr_t)round_up_mask(mem, DOMAIN_LINE - 1);
+	return 0;
+}
+
+static void free_domain(struct phyr_domain *domain)
+{
+	env_free(domain->env, domain->counts_mem, counts_size(domain->env));
+	env_free(domain->env, domain, sizeof(*domain));
+}
+
+int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
+{
+	struct phyr_domain *domain = env_alloc(iommu->env, sizeof(*domain));
+	int err;
+
+	if (!domain)
+		return env_fail(iommu->env, .err = -ENOMEM, .call = "phyr_domain_create");
+	domain->ops = iommu->ops;
+	domain->env = iommu->env;
+	domain->iommu = iommu;
+	domain->merge_boundary = UINT64_MAX;
+	err = make_counts(domain);
+	if (!err)
+		err = iommu->ops->domain_create(iommu, phyr_domain_on_fault, domain, &domain->ctx);
+	if (err) {
+		free_domain(domain);
+		return env_fail(iommu->env, .err = err, .call = "phyr_domain_create");
+	}
+	*out = domain;
+	return 0;
+}
+
+/* Iova that is in use now was never given back: say so, while somebody may still find out whose. */
+static void report_leak(struct phyr_domain *domain)
+{
+	struct phyr_iova_stats left;
+
+	if (!domain->iova)
+		return;
+	phyr_iova_get_stats(domain->iova, &left);
+	if (left.live)
+		env_fail(domain->env, .err = -EBUSY, .call = "phyr_domain_destroy",
+			 .index = left.live, .len = left.live_bytes,
+			 .hint = "iova still in use: a window, map or coherent memory was not "
+				 "given back");
+}
+
+void phyr_domain_destroy(struct phyr_domain *domain)
+{
+	if (!domain)
+		return;
+	report_leak(domain);
+	domain->ops->domain_destroy(domain->ctx);
+	phyr_iova_destroy(domain->iova);
+	free_domain(domain);
+}
+
+void phyr_domain_set_fault_handler(struct phyr_domain *domain, phyr_fault_fn *fn, void *arg)
+{
+	domain->fault = fn;
+	domain->fault_arg = arg;
+}
+
+struct phyr_iommu *phyr_domain_iommu(struct phyr_domain *domain)
+{
+	return domain->iommu;
+}
+
+struct phyr_iova *phyr_domain_iova(struct phyr_domain *domain)
+{
+	return domain->iova;
+}
+
+uint64_t phyr_domain_merge_boundary(const struct phyr_domain *domain)
+{
+	return domain->merge_boundary;
+}
+
+int phyr_domain_map(struct phyr_domain *domain, uint64_t iova, struct phyr_cursor *cur,
+		    unsigned prot)
+{
+	return domain_map(domain, iova, cur, prot);
+}
+
+int phyr_domain_sync_map(struct phyr_domain *domain, uint64_t iova, uint64_t len)
+{
+	return domain_sync_map(domain, iova, len);
+}
+
+int phyr_domain_unmap(struct phyr_domain *domain, uint64_t iova, uint64_t len,
+		      struct phyr_gather *gather)
+{
+	return domain_unmap(domain, iova, len, gather);
+}
+
+void phyr_domain_sync(struct phyr_domain *domain, struct phyr_gather *gather)
+{
+	domain_sync(domain, gather);
+}
+
+int phyr_domain_translate(struct phyr_domain *domain, uint64_t iova, struct phyr_translation *out)
+{
+	return domain->ops->translate(domain->ctx, iova, out);
+}
+
+static void add_slot(const struct domain_counts *slot, struct phyr_domain_stats *stats)
+{
+	stats->maps += load_relaxed(&slot->maps);
+	stats->unmaps += load_relaxed(&slot->unmaps);
+	stats->entries += load_relaxed(&slot->entries);
+	stats->map_syncs += load_relaxed(&slot->map_syncs);
+	stats->invalidations += load_relaxed(&slot->invalidations);
+}
+
+void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_domain_stats *stats)
+{
+	struct phyr_iova_stats iova;
+
+	mem_set(stats, 0, sizeof(*stats));
+	for (unsigned i = 0; i < domain->env->nr_slots; i++)
+		add_slot(&domain->counts[i], stats);
+	stats->tables = domain->ops->tables(domain->ctx);
+	stats->faults = load_relaxed(&domain->faults);
+	if (!domain->iova)
+		return;
+	phyr_iova_get_stats(domain->iova, &iova);
+	stats->iova_bytes = iova.live_bytes;
+}
