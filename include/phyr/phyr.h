@@ -3,6 +3,7 @@
 #ifndef PHYR_PHYR_H
 #define PHYR_PHYR_H
 
+#include <phyr/backend.h>
 #include <phyr/iommu.h>
 #include <phyr/iova.h>
 #include <phyr/list.h>

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulated machine: physical memory, an IOMMU that walks page tables in that memory through an
+ * IOTLB, and devices, of your own or an NVMe controller over a file. It needs no right and no
+ * hardware.
+ *
+ * Its memory is the process's own. What is pinned gets simulated physical pages, scattered as a
+ * setting says; what phyr_sim_env() allocates (tables, rings) lies in a second, linear stretch of
+ * the same physical address space. Both lie above 4 GiB: no address below that is memory.
+ *
+ * Threads: any call from any thread at once, but create, destroy, and removing a device that
+ * somebody still uses. Devices run one at a time, in the machine's thread.
+ */
+#ifndef PHYR_SIM_H
+#define PHYR_SIM_H
+
+#include <phyr/backend.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct phyr_sim;
+struct phyr_sim_dev;
+
+/** How the physical pages of pinned memory lie. */
+enum phyr_sim_scatter {
+	PHYR_SIM_MIXED =
+		0,       /**< as anonymous memory: mean run about 7 pages, most runs single pages */
+	PHYR_SIM_SINGLE, /**< no two neighbours lie together */
+	PHYR_SIM_HUGE,   /**< aligned 2 MiB runs where the virtual address is aligned likewise */
+	PHYR_SIM_LINEAR, /**< as long as free memory allows */
+};
+
+/** A machine's settings; zero it and set size. */
+struct phyr_sim_config {
+	size_t size;           /**< sizeof(struct phyr_sim_config) */
+	uint64_t memory;       /**< bytes of physical memory that can be pinned at once, whole
+					    pages, at most 16 TiB; 0: 64 GiB. Only what is pinned costs
+					    anything, but for 8 bytes each 2 MiB. */
+	uint64_t table_memory; /**< bytes for tables and rings, whole pages, at most 1 TiB;
+					    0: 4 GiB. Only address space until it is used. */
+	enum phyr_sim_scatter scatter;
+	uint64_t seed;          /**< of the scattering: the same seed and the same pins give the
+					    same physical pages */
+	bool stepped;           /**< no thread: devices run in phyr_sim_step() only */
+	unsigned iotlb_entries; /**< rounded up to a power of two, at most 2^24; 0: 4096 */
+	unsigned aw_bits;       /**< iova width of the IOMMU: 39 or 48; 0: 48 */
+};
+
+/**
+ * Make a machine. It reports nothing by itself: whoever wants to hear of failures of the other
+ * calls sets report in phyr_sim_env().
+ *
+ * @return 0; -EINVAL settings; -ENOMEM memory or address space
+ */
+PHYR_API int phyr_sim_create(const struct phyr_sim_config *config, struct phyr_sim **out);
+
+/** Stop its devices and free it. Nothing uses its env, space or IOMMU any more. NULL is fine. */
+PHYR_API void phyr_sim_destroy(struct phyr_sim *sim);
+
+/**
+ * The environment whose page memory lies in the machine: for page tables, rings, coherent memory.
+ *
+ * Blocks up to 1 GiB. All else is as in phyr_env_hosted(). The caller may set its report and wrap
+ * it, but not copy it: page memory finds its machine by the environment's address. Memory that was
+ * given back is not there for devices and the IOMMU: access to it is a fault.
+ */
+PHYR_API struct phyr_env *phyr_sim_env(struct phyr_sim *sim);
+
+/** The space of the machine's physical addresses: kind RAM, with a way to CPU pointers. */
+PHYR_API const struct phyr_space *phyr_sim_space(struct phyr_sim *sim);
+
+/**
+ * The IOMMU, for phyr_soft_create().
+ *
+ * It walks VT-d second-stage tables of 3 or 4 levels and, with 48 bits of iova, x86-64 tables of 4
+ * levels, with snoop control and without accessed and dirty flags. It caches leaf entries and
+ * entries that lead to tables, by domain, and serves them until an invalidation names them or
+ * their place is needed; what is not present is never cached. Its aperture has a hole where
+ * message interrupts are written; that is never translated (PHYR_FAULT_BAD_ADDRESS).
+ */
+PHYR_API struct phyr_soft_hw *phyr_sim_iommu(struct phyr_sim *sim);
+
+/*
+ * Memory.
+ */
+
+/**
+ * Give [ptr, ptr + len) physical pages and append exactly these bytes to a list.
+ *
+ * A page that is pinned already keeps its physical page and is counted once more. The memory must
+ * stay valid until it is unpinned. As long as a physical page is free a pin does not fail for want
+ * of one, however they lie; runs get shorter instead, and SINGLE's may touch when nothing else is
+ * left.
+ *
+ * @param list  initialised with phyr_sim_space(); it may hold something already, and where that
+ *              ends off a page, ptr goes on with the next byte of it
+ * @return 0; -EINVAL len 0, past the end of a process's addresses, another space, an edge off a
+ *         page; -ENOMEM no physical page left, or none for the list. Nothing is pinned on failure,
+ *         and the list is as it was.
+ */
+PHYR_API int phyr_sim_pin(struct phyr_sim *sim, void *ptr, uint64_t len, struct phyr_list *list);
+
+/**
+ * Unpin what a list holds: one count of each of its pages. The list itself is left as it is.
+ *
+ * When it returns, no device is still using what is not pinned any more. Pages that are not pinned
+ * are passed over, with a report.
+ */
+PHYR_API void phyr_sim_unpin(struct phyr_sim *sim, const struct phyr_list *list);
+
+/** The physical address of a pinned byte. @return 0; -ENOENT it is not pinned */
+PHYR_API int phyr_sim_to_phys(struct phyr_sim *sim, const void *ptr, phyr_addr_t *out);
+
+/** What a machine holds and has seen. */
+struct phyr_sim_stats {
+	uint64_t pinned_pages; /**< physical pages in use by pinned memory */
+	uint64_t table_pages;  /**< pages out of phyr_sim_env() now */
+	uint64_t map_bytes;    /**< memory that the page maps cost now; 0 when nothing is pinned */
+	uint64_t
+		iotlb_hits; /**< translations served from the cache, one for each piece of an access */
+	uint64_t iotlb_misses;  /**< translations that walked tables */
+	uint64_t invalidations; /**< calls */
+	uint64_t faults;        /**< blocked accesses, ever */
+	uint64_t dma_bytes;     /**< moved by devices, or reached for that */
+};
+
+/** Each number is exact; together they are of one moment only while nothing runs. */
+PHYR_API void phyr_sim_get_stats(struct phyr_sim *sim, struct phyr_sim_stats *stats);
+
+/**
+ * Read the fault log, oldest first. The newest PHYR_SIM_FAULT_LOG are kept.
+ *
+ * @param from  number of the first fault wanted, counted from 0 since the start
+ * @param nr    out: how many were written, up to max
+ * @return the number to ask for next time; more than from + *nr: so many were dropped in between
+ */
+PHYR_API uint64_t phyr_sim_read_faults(struct phyr_sim *sim, uint64_t from,
+				       struct phyr_fault *faults, size_t max, size_t *nr);
+#define PHYR_SIM_FAULT_LOG 256
+
+/*
+ * Devices of your own.
+ */
+
+/** A device's behaviour. All run with the machine's device lock held: never two at once. */
+struct phyr_sim_dev_ops {
+	/** A register is read. @param width 4 or 8 */
+	uint64_t (*mmio_read)(void *priv, uint64_t offset, unsigned width);
+	/** A register is written. */
+	void (*mmio_write)(void *priv, uint64_t offset, uint64_t value, unsigned width);
+	/** Do some work, a command or so: whoever reads a register waits for its end.
+	 *  @return whether there may be more at once; called again when it says so, or after any
+	 *  register write. May be NULL. */
+	bool (*step)(void *priv);
+};
+
+/**
+ * Add a device to the machine.
+ *
+ * @param ops     borrowed
+ * @param source  its source id; one device each
+ * @return 0; -EEXIST the source id is taken; -ENOMEM
+ */
+PHYR_API int phyr_sim_dev_add(struct phyr_sim *sim, const struct phyr_sim_dev_ops *ops, void *priv,
+			      uint32_t source, struct phyr_sim_dev **out);
+
+/**
+ * Take it out and free it; no function of it runs any more when this returns. Register writes made
+ * before have reached it. Not from its own functions.
+ */
+PHYR_API void phyr_sim_dev_remove(struct phyr_sim_dev *sdev);
+
+/** Bytes of registers that a device has. */
+#define PHYR_SIM_REGS_SIZE ((uint64_t)1 << 20)
+
+/**
+ * Its registers as a driver sees them; valid until it is removed.
+ *
+ * Writes are posted, as on PCIe: they reach the device in order, before any later read returns, and
+ * the writer does not wait for a device that is busy. (A stepped machine carries them out at once.)
+ * Accesses past PHYR_SIM_REGS_SIZE, unaligned ones and other widths than 4 and 8 reach nothing:
+ * reads give all ones.
+ */
+PHYR_API struct phyr_regs *phyr_sim_dev_regs(struct phyr_sim_dev *sdev);
+
+/**
+ * Whether the device's accesses go through the IOMMU (the start: true). false: a dma address is a
+ * physical address, as for a device in front of no IOMMU.
+ */
+PHYR_API void phyr_sim_dev_set_iommu(struct phyr_sim_dev *sdev, bool behind);
+
+/**
+ * DMA by a device, through the IOMMU. Called by the device's own functions; from elsewhere it waits
+ * until no device runs.
+ *
+ * Where both edges lie on 8-byte words, the last word written is visible after all others; up to 64
+ * bytes each word is moved whole.
+ * @return 0; -EFAULT blocked (the log and the domain's handler are told; what came before the
+ *         blocked page has moved)
+ */
+PHYR_API int phyr_sim_dma_read(struct phyr_sim_dev *sdev, phyr_dma_addr_t addr, void *buf,
+			       uint64_t len);
+PHYR_API int phyr_sim_dma_write(struct phyr_sim_dev *sdev, phyr_dma_addr_t addr, const void *buf,
+				uint64_t len);
+
+/**
+ * Where a device would reach memory, for devices that move data by system calls: checked pieces of
+ * [addr, addr + len) for one access. Called by the device's own functions.
+ *
+ * @param access  PHYR_READ or PHYR_WRITE
+ * @param cpu     out: pointer to the first piece, good until the device's function returns: what
+ *                unmaps or unpins the memory meanwhile waits for that
+ * @return bytes that lie together there, 1 to len (0 for len 0); -EFAULT blocked
+ */
+PHYR_API int64_t phyr_sim_dma_reach(struct phyr_sim_dev *sdev, phyr_dma_addr_t addr, uint64_t len,
+				    unsigned access, void **cpu);
+
+/** Raise an interrupt; by the device. Calls the function set for the vector, if there is one. */
+PHYR_API void phyr_sim_irq(struct phyr_sim_dev *sdev, unsigned vector);
+
+/**
+ * Who is told of a vector; fn NULL: nobody. Called in the device's thread; it must not block, and
+ * may use registers. When this returns, the one before is not called any more.
+ *
+ * @return 0; -EINVAL vector is PHYR_SIM_VECTORS or more
+ */
+PHYR_API int phyr_sim_set_irq(struct phyr_sim_dev *sdev, unsigned vector,
+			      void (*fn)(void *arg, unsigned vector), void *arg);
+#define PHYR_SIM_VECTORS 64
+
+/**
+ * Let each device of a stepped machine that has work take one step.
+ *
+ * @return whether any may have more to do; always false on a machine with a thread
+ */
+PHYR_API bool phyr_sim_step(struct phyr_sim *sim);
+
+/*
+ * An NVMe controller over a file.
+ */
+
+/** Its settings; zero it and set size. */
+struct phyr_sim_nvme_config {
+	size_t size;            /**< sizeof(struct phyr_sim_nvme_config) */
+	int fd;                 /**< a regular file, borrowed; its size is the namespace's */
+	bool read_only;         /**< writes end with Namespace is Write Protected */
+	unsigned block_lg2;     /**< logical block: 9 or 12; 0: 9 */
+	unsigned mdts;          /**< largest transfer: 2^mdts minimum pages, to 31; 0: 8 (1 MiB) */
+	unsigned mps_min_lg2;   /**< smallest controller page, 12 to 16; 0: 12 */
+	unsigned mps_max_lg2;   /**< largest; 0: 16 */
+	unsigned queues;        /**< I/O queue pairs, to 65535; 0: 64 */
+	unsigned queue_entries; /**< entries of a queue at most, 2 to 65536; 0: 1024 */
+};
+
+/**
+ * Add an NVMe controller (NVM Express Base Specification 2.0) with one namespace, of a file.
+ *
+ * Data moves straight between the file and memory, at the file's own speed. The file must be open for
+ * reading, unless read_only for writing too and without O_APPEND; until the controller is destroyed
+ * it stays open and keeps its size. A file cut short gives commands that fail, nothing worse.
+ *
+ * @param source  its source id; one device each
+ * @param config  copied
+ * @return 0; -EINVAL settings, no such file, or its size is no whole number of blocks, at least one;
+ *         -EEXIST the source id is taken; -ENOMEM
+ */
+PHYR_API int phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
+				  const struct phyr_sim_nvme_config *config,
+				  struct phyr_sim_dev **out);
+/** Remove the controller and free it, before its machine is destroyed. NULL is fine. */
+PHYR_API void phyr_sim_nvme_destroy(struct phyr_sim_dev *sdev);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

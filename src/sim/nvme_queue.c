@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The controller's queues: which command is next, fetching it, completing it.
+ *
+ * A command is fetched only when its completion queue has a free entry, so a completion never waits:
+ * a full completion queue holds back the submission queues that lead to it, and a head doorbell lets
+ * them go on. All submission queues, the admin one included, take turns (round robin, Base 3.4.4).
+ */
+#include "sim/nvme.h"
+
+static uint32_t ring_distance(uint32_t from, uint32_t to, uint32_t size)
+{
+	return to >= from ? to - from : to + size - from;
+}
+
+static uint32_t ring_next(uint32_t place, uint32_t size)
+{
+	return place + 1 == size ? 0 : place + 1;
+}
+
+/* Entries that the host has not taken yet. */
+static uint32_t cq_used(const struct sim_nvme_cq *cq)
+{
+	return ring_distance(cq->head, cq->tail, cq->size);
+}
+
+/*
+ * A value that is no place of the queue, or that adds more commands than there are free entries, is
+ * an "invalid doorbell write value" (Base 5.2, error status). It is told by an asynchronous event,
+ * and this controller has none, so the write is ignored. Likewise doorbells of no queue.
+ */
+void phyr_sim_nvme_sq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t tail)
+{
+	struct sim_nvme_sq *sq = &n->sqs[qid];
+	uint32_t used, more;
+
+	if (tail >= sq->size)
+		return;
+	used = ring_distance(sq->head, sq->tail, sq->size);
+	more = ring_distance(sq->tail, tail, sq->size);
+	if (used + more < sq->size)
+		sq->tail = tail;
+}
+
+/* As above; here invalid is what would take entries that were not posted. */
+void phyr_sim_nvme_cq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t head)
+{
+	struct sim_nvme_cq *cq = &n->cqs[qid];
+
+	if (head < cq->size && ring_distance(cq->head, head, cq->size) <= cq_used(cq))
+		cq->head = head;
+}
+
+static bool sq_can_run(const struct sim_nvme *n, uint32_t qid)
+{
+	const struct sim_nvme_sq *sq = &n->sqs[qid];
+	const struct sim_nvme_cq *cq = &n->cqs[sq->cqid];
+
+	return sq->head != sq->tail && cq_used(cq) + 1 < cq->size;
+}
+
+/* The next queue in turn that has a command and a place for its completion; or max_queues + 1. */
+static uint32_t find_sq(const struct sim_nvme *n)
+{
+	uint32_t nr = n->max_queues + 1, qid = n->next_sq;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		if (sq_can_run(n, qid))
+			return qid;
+		qid = ring_next(qid, nr);
+	}
+	return nr;
+}
+
+static bool vector_masked(const struct sim_nvme *n, unsigned vector)
+{
+	return vector < 32 && n->int_mask >> vector & 1;
+}
+
+void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n)
+{
+	uint32_t raised = 0;
+
+	for (uint32_t qid = 0; n->irq_check && qid <= n->max_queues; qid++) {
+		const struct sim_nvme_cq *cq = &n->cqs[qid];
+
+		if (cq->size && cq->interrupts && cq->vector < 32 && cq_used(cq))
+			raised |= n->irq_check & 1u << cq->vector;
+	}
+	n->irq_check = 0;
+	for (unsigned vector = 0; vector < 32; vector++) {
+		if (raised >> vector & 1 && !vector_masked(n, vector))
+			phyr_sim_irq(n->sdev, vector);
+	}
+}
+
+/* Base 3.3.3.1: 64 bytes, little endian. */
+static bool fetch(struct sim_nvme *n, struct sim_nvme_sq *sq, struct sim_nvme_cmd *cmd)
+{
+	uint64_t addr = sq->base + ((uint64_t)sq->head << NVME_SQE_LG2);
+
+	if (phyr_sim_dma_read(n->sdev, addr, cmd->dw, sizeof(cmd->dw)))
+		return false;
+	for (unsigned i = 0; i < 16; i++)
+		cmd->dw[i] = le32toh(cmd->dw[i]);
+	sq->head = ring_next(sq->head, sq->size);
+	return true;
+}
+
+/* Base 3.3.3.2. One write, whose last qword has the phase: the host sees the entry whole or not. */
+static bool post(struct sim_nvme *n, uint32_t sqid, uint32_t sqhd, uint32_t cid, uint32_t result,
+		 unsigned status)
+{
+	struct sim_nvme_cq *cq = &n->cqs[n->sqs[sqid].cqid];
+	uint64_t entry[2] = {
+		htole64(result),
+		htole64(sqhd | (uint64_t)sqid << 16 | (uint64_t)cid << 32 |
+			(uint64_t)(status << 1 | cq->phase) << 48),
+	};
+
+	if (phyr_sim_dma_write(n->sdev, cq->base + ((uint64_t)cq->tail << NVME_CQE_LG2), entry,
+			       sizeof(entry)))
+		return false;
+	cq->tail = ring_next(cq->tail, cq->size);
+	cq->phase ^= cq->tail == 0;
+	if (cq->interrupts && !vector_masked(n, cq->vector))
+		phyr_sim_irq(n->sdev, cq->vector);
+	return true;
+}
+
+/* What a command asks for stays wrong; what a fault or the media did may go well next time. */
+static unsigned with_dnr(unsigned status)
+{
+	switch (status) {
+	case NVME_SUCCESS:
+	case NVME_DATA_TRANSFER_ERROR:
+	case NVME_INTERNAL_ERROR:
+	case NVME_WRITE_FAULT:
+	case NVME_UNRECOVERED_READ:
+		return status;
+	default:
+		return status | NVME_DNR;
+	}
+}
+
+/* Fused operations and SGLs are not supported (Base 3.3.3.1; Identify: FUSES, SGLS). */
+static unsigned execute(struct sim_nvme *n, uint32_t sqid, const struct sim_nvme_cmd *cmd,
+			uint32_t *result)
+{
+	if (NVME_CDW0_FUSE(cmd->dw[0]) || NVME_CDW0_PSDT(cmd->dw[0]))
+		return NVME_INVALID_FIELD;
+	return sqid ? phyr_sim_nvme_io(n, cmd) : phyr_sim_nvme_admin(n, cmd, result);
+}
+
+/* Queues that can't be reached are a fatal error that no completion can tell of (Base 9.5). */
+bool phyr_sim_nvme_run_one(struct sim_nvme *n)
+{
+	uint32_t sqid = find_sq(n), sqhd, result = 0;
+	struct sim_nvme_cmd cmd;
+	unsigned status;
+
+	if (sqid > n->max_queues)
+		return false;
+	n->next_sq = ring_next(sqid, n->max_queues + 1);
+	if (!fetch(n, &n->sqs[sqid], &cmd)) {
+		n->fatal = true;
+		return false;
+	}
+	sqhd = n->sqs[sqid].head;
+	status = with_dnr(execute(n, sqid, &cmd, &result));
+	if (!post(n, sqid, sqhd, NVME_CDW0_CID(cmd.dw[0]), result, status)) {
+		n->fatal = true;
+		return false;
+	}
+	return find_sq(n) <= n->max_queues;
+}

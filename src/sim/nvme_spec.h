@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the simulated NVMe controller takes from the specifications, by their names.
+ *
+ * Base: NVM Express Base Specification 2.0; NVM: NVM Command Set Specification 1.0; PCIe: NVMe over
+ * PCIe Transport Specification 1.0. Written for the simulation alone: the driver has its own.
+ */
+#ifndef SIM_NVME_SPEC_H
+#define SIM_NVME_SPEC_H
+
+/* Controller properties, byte offsets. Base 3.1.3; doorbells PCIe 3.1.2. */
+enum nvme_property {
+	NVME_CAP = 0x00,
+	NVME_VS = 0x08,
+	NVME_INTMS = 0x0c,
+	NVME_INTMC = 0x10,
+	NVME_CC = 0x14,
+	NVME_CSTS = 0x1c,
+	NVME_AQA = 0x24,
+	NVME_ASQ = 0x28,
+	NVME_ACQ = 0x30,
+	NVME_CRTO = 0x68,
+	NVME_DOORBELLS = 0x1000,
+};
+
+/* CAP, first bit of each field. Base 3.1.3.1. */
+#define NVME_CAP_MQES   0
+#define NVME_CAP_CQR    16
+#define NVME_CAP_TO     24 /* in units of 500 ms */
+#define NVME_CAP_DSTRD  32
+#define NVME_CAP_CSS    37
+#define NVME_CAP_MPSMIN 48
+#define NVME_CAP_MPSMAX 52
+#define NVME_CAP_CRWMS  59
+
+/* VS: revision 2.0. Base 3.1.3.2. */
+#define NVME_VS_2_0 0x00020000u
+
+/* CC. Base 3.1.3.5. */
+#define NVME_CC_EN         (1u << 0)
+#define NVME_CC_WRITABLE   0x00fffff1u /* CRIME only where CAP.CRMS has CRIMS, which we lack */
+#define NVME_CC_CSS(cc)    ((cc) >> 4 & 7)
+#define NVME_CC_MPS(cc)    ((cc) >> 7 & 15)
+#define NVME_CC_AMS(cc)    ((cc) >> 11 & 7)
+#define NVME_CC_SHN(cc)    ((cc) >> 14 & 3)
+#define NVME_CC_IOSQES(cc) ((cc) >> 16 & 15)
+#define NVME_CC_IOCQES(cc) ((cc) >> 20 & 15)
+#define NVME_SHN_NORMAL    1
+#define NVME_SHN_ABRUPT    2
+
+/* CSTS. Base 3.1.3.6. */
+#define NVME_CSTS_RDY  (1u << 0)
+#define NVME_CSTS_CFS  (1u << 1)
+#define NVME_CSTS_SHST 2
+enum nvme_shst { NVME_SHST_NORMAL = 0, NVME_SHST_OCCURRING = 1, NVME_SHST_COMPLETE = 2 };
+
+/* AQA: entries less one. Base 3.1.3.8. */
+#define NVME_AQA_WRITABLE  0x0fff0fffu
+#define NVME_AQA_ASQS(aqa) ((aqa)&0xfff)
+#define NVME_AQA_ACQS(aqa) ((aqa) >> 16 & 0xfff)
+
+/* Queue entries: 2^6 and 2^4 bytes. Base 3.3.3. */
+#define NVME_SQE_LG2 6
+#define NVME_CQE_LG2 4
+
+/* CDW0 of a submission queue entry. Base 3.3.3.1. */
+#define NVME_CDW0_OPC(dw)  ((dw)&0xff)
+#define NVME_CDW0_FUSE(dw) ((dw) >> 8 & 3)
+#define NVME_CDW0_PSDT(dw) ((dw) >> 14 & 3)
+#define NVME_CDW0_CID(dw)  ((dw) >> 16)
+
+/*
+ * The status field of a completion queue entry without its phase bit: SC 7:0, SCT 10:8, DNR 14.
+ * Base 3.3.3.2.1; the codes at 80h and above NVM 3.1 (type 0) and Base (type 2).
+ */
+#define NVME_DNR                (1u << 14)
+#define NVME_STATUS(type, code) ((type) << 8 | (code))
+enum nvme_status {
+	NVME_SUCCESS = NVME_STATUS(0, 0x00),
+	NVME_INVALID_OPCODE = NVME_STATUS(0, 0x01),
+	NVME_INVALID_FIELD = NVME_STATUS(0, 0x02),
+	NVME_DATA_TRANSFER_ERROR = NVME_STATUS(0, 0x04),
+	NVME_INTERNAL_ERROR = NVME_STATUS(0, 0x06),
+	NVME_INVALID_NAMESPACE = NVME_STATUS(0, 0x0b),
+	NVME_COMMAND_SEQUENCE_ERROR = NVME_STATUS(0, 0x0c),
+	NVME_PRP_OFFSET_INVALID = NVME_STATUS(0, 0x13),
+	NVME_WRITE_PROTECTED = NVME_STATUS(0, 0x20),
+	NVME_LBA_OUT_OF_RANGE = NVME_STATUS(0, 0x80),
+	NVME_CQ_INVALID = NVME_STATUS(1, 0x00),
+	NVME_INVALID_QUEUE_ID = NVME_STATUS(1, 0x01),
+	NVME_INVALID_QUEUE_SIZE = NVME_STATUS(1, 0x02),
+	NVME_INVALID_VECTOR = NVME_STATUS(1, 0x08),
+	NVME_INVALID_QUEUE_DELETION = NVME_STATUS(1, 0x0c),
+	NVME_FEATURE_NOT_SAVEABLE = NVME_STATUS(1, 0x0d),
+	NVME_WRITE_FAULT = NVME_STATUS(2, 0x80),
+	NVME_UNRECOVERED_READ = NVME_STATUS(2, 0x81),
+};
+
+/* Admin commands. Base 5. */
+enum nvme_admin_opcode {
+	NVME_DELETE_SQ = 0x00,
+	NVME_CREATE_SQ = 0x01,
+	NVME_DELETE_CQ = 0x04,
+	NVME_CREATE_CQ = 0x05,
+	NVME_IDENTIFY = 0x06,
+	NVME_ABORT = 0x08,
+	NVME_SET_FEATURES = 0x09,
+	NVME_GET_FEATURES = 0x0a,
+};
+
+/* I/O commands. NVM 3.2; Flush Base 7.1. */
+enum nvme_io_opcode { NVME_FLUSH = 0x00, NVME_WRITE = 0x01, NVME_READ = 0x02 };
+
+/* Create I/O Completion Queue, Create I/O Submission Queue. Base 5.4, 5.5. */
+#define NVME_CREATE_QID(dw10)   ((dw10)&0xffff)
+#define NVME_CREATE_QSIZE(dw10) ((dw10) >> 16) /* entries less one */
+#define NVME_CREATE_PC          (1u << 0)
+#define NVME_CREATE_IEN         (1u << 1)
+#define NVME_CREATE_IV(dw11)    ((dw11) >> 16)
+#define NVME_CREATE_CQID(dw11)  ((dw11) >> 16)
+
+/* Identify. Base 5.17. */
+#define NVME_IDENTIFY_BYTES 4096u
+enum nvme_cns {
+	NVME_CNS_NAMESPACE = 0x00,
+	NVME_CNS_CONTROLLER = 0x01,
+	NVME_CNS_ACTIVE_LIST = 0x02,
+	NVME_CNS_DESCRIPTORS = 0x03,
+};
+#define NVME_NIDT_UUID    3
+#define NVME_NSID_ALL     0xffffffffu
+#define NVME_NSID_HIGHEST 0xfffffffdu
+
+/* Features. Base 5.27.1.4, 5.27.1.5. */
+#define NVME_FEATURE_ID(dw10)     ((dw10)&0xff)
+#define NVME_FEATURE_SELECT(dw10) ((dw10) >> 8 & 7)
+#define NVME_FEATURE_SAVE         (1u << 31)
+#define NVME_FEATURE_WRITE_CACHE  0x06
+#define NVME_FEATURE_QUEUES       0x07
+#define NVME_WCE                  (1u << 0)
+
+/* Abort, completion dword 0: the command was not aborted. Base 5.1. */
+#define NVME_NOT_ABORTED (1u << 0)
+
+/* Read and Write, command dword 12. NVM 3.2.4, 3.2.6. */
+#define NVME_RW_NLB(dw12)   (((dw12)&0xffff) + 1)
+#define NVME_RW_DTYPE(dw12) ((dw12) >> 20 & 15)
+#define NVME_RW_FUA         (1u << 30)
+
+#endif
