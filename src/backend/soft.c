@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our own page tables on hardware that a port or the simulated machine provides.
+ *
+ * Each format has its own table of operations, whose map and unmap are the format's walk itself:
+ * one indirect call leads from a domain into the walk.
+ *
+ *   domain ──ops->map──▶ walk of the format          no call into the hardware
+ *   domain ──ops->sync─▶ hw->invalidate ──▶ tables of the gather go back
+ *
+ * Nothing is to be done for a new mapping: hardware here never caches that an entry is not present.
+ * One that does (VT-d's caching mode) would need an invalidation in sync_map.
+ */
+#include <phyr/backend.h>
+
+#include "core/bits.h"
+#include "core/env.h"
+#include "pgtbl/fmt.h"
+
+/* Walks of more levels than this are not needed for any memory that exists. */
+#define USUAL_LEVELS 4
+
+struct soft {
+	struct phyr_iommu iommu;
+	struct phyr_soft_hw *hw;
+	struct phyr_pgtbl_config table; /* what each domain's table is made of */
+};
+
+struct soft_domain {
+	struct phyr_pgtbl *pt;
+	struct soft *soft;
+	phyr_fault_fn *fault;
+	void *fault_arg;
+	uint32_t id; /* the tag of cached translations, from the hardware */
+};
+
+static struct soft *soft_of(struct phyr_iommu *iommu)
+{
+	return container_of(iommu, struct soft, iommu);
+}
+
+static void free_domain(struct soft_domain *domain)
+{
+	struct phyr_soft_hw *hw = domain->soft->hw;
+
+	if (domain->id)
+		hw->put_domain(hw, domain->id);
+	env_free(domain->soft->iommu.env, domain, sizeof(*domain));
+}
+
+static int soft_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, void *arg, void **ctx)
+{
+	struct soft *soft = soft_of(iommu);
+	struct soft_domain *domain = env_alloc(iommu->env, sizeof(*domain));
+	int err;
+
+	if (!domain)
+		return -ENOMEM;
+	domain->soft = soft;
+	domain->fault = fault;
+	domain->fault_arg = arg;
+	domain->id = soft->hw->get_domain(soft->hw);
+	err = domain->id ? phyr_pgtbl_create(iommu->env, &soft->table, &domain->pt) : -ENOSPC;
+	if (err) {
+		free_domain(domain);
+		return err;
+	}
+	*ctx = domain;
+	return 0;
+}
+
+static void soft_flush_all(void *ctx)
+{
+	struct soft_domain *domain = ctx;
+	struct phyr_soft_hw *hw = domain->soft->hw;
+
+	hw->invalidate(hw, domain->id, 0, UINT64_MAX);
+}
+
+static void soft_domain_destroy(void *ctx)
+{
+	struct soft_domain *domain = ctx;
+
+	/* The id goes to another domain: nothing may be cached under it any more. */
+	soft_flush_all(domain);
+	phyr_pgtbl_destroy(domain->pt);
+	free_domain(domain);
+}
+
+static int soft_attach(void *ctx, uint32_t source)
+{
+	struct soft_domain *domain = ctx;
+	struct phyr_soft_hw *hw = domain->soft->hw;
+	const struct phyr_soft_table table = {
+		.format = domain->soft->table.format,
+		.levels = phyr_pgtbl_levels(domain->pt),
+		.root = phyr_pgtbl_root(domain->pt),
+		.domain = domain->id,
+	};
+	int err;
+
+	err = hw->set_table(hw, source, &table, domain->fault, domain->fault_arg);
+	return err == -EINVAL ? -EOPNOTSUPP : err;
+}
+
+static void soft_detach(void *ctx, uint32_t source)
+{
+	struct soft_domain *domain = ctx;
+	struct phyr_soft_hw *hw = domain->soft->hw;
+
+	hw->clear_table(hw, source);
+}
+
+static void soft_aperture(void *ctx, struct phyr_aperture *out)
+{
+	struct soft_domain *domain = ctx;
+	struct phyr_soft_hw *hw = domain->soft->hw;
+	struct phyr_soft_info info = {0};
+
+	hw->get_info(hw, &info);
+	*out = info.aperture;
+	out->last = min_u64(out->last, phyr_pgtbl_last(domain->pt));
+	out->page_sizes &= phyr_pgtbl_page_sizes(domain->pt);
+}
+
+static int soft_sync_map(void *ctx, uint64_t iova, uint64_t len)
+{
+	return 0;
+}
+
+static void soft_sync(void *ctx, struct phyr_gather *gather)
+{
+	struct soft_domain *domain = ctx;
+	struct phyr_soft_hw *hw = domain->soft->hw;
+
+	if (gather->start <= gather->last)
+		hw->invalidate(hw, domain->id, gather->start, gather->last);
+	phyr_pgtbl_free_gathered(domain->pt, gather);
+	phyr_gather_init(gather);
+}
+
+static uint64_t soft_tables(void *ctx)
+{
+	struct soft_domain *domain = ctx;
+
+	return phyr_pgtbl_tables(domain->pt);
+}
+
+#define SOFT_FORMAT(fmt)                                                                          \
+	static int soft_##fmt##_map(void *ctx, uint64_t iova, struct phyr_cursor *cur,            \
+				    unsigned prot, struct phyr_gather *gather)                    \
+	{                                                                                         \
+		return phyr_pgtbl_##fmt##_map(((struct soft_domain *)ctx)->pt, iova, cur, prot,   \
+					      gather);                                            \
+	}                                                                                         \
+	static int soft_##fmt##_unmap(void *ctx, uint64_t iova, uint64_t len,                     \
+				      struct phyr_gather *gather)                                 \
+	{                                                                                         \
+		return phyr_pgtbl_##fmt##_unmap(((struct soft_domain *)ctx)->pt, iova, len,       \
+						gather, NULL);                                    \
+	}                                                                                         \
+	static int soft_##fmt##_translate(void *ctx, uint64_t iova, struct phyr_translation *out) \
+	{                                                                                         \
+		return phyr_pgtbl_##fmt##_translate(((struct soft_domain *)ctx)->pt, iova, out);  \
+	}                                                                                         \
+	static const struct phyr_iommu_ops soft_##fmt##_ops = {                                   \
+		.domain_create = soft_domain_create,                                              \
+		.domain_destroy = soft_domain_destroy,                                            \
+		.attach = soft_attach,                                                            \
+		.detach = soft_detach,                                                            \
+		.aperture = soft_aperture,                                                        \
+		.map = soft_##fmt##_map,                                                          \
+		.sync_map = soft_sync_map,                                                        \
+		.unmap = soft_##fmt##_unmap,                                                      \
+		.sync = soft_sync,                                                                \
+		.flush_all = soft_flush_all,                                                      \
+		.translate = soft_##fmt##_translate,                                              \
+		.tables = soft_tables,                                                            \
+	}
+
+SOFT_FORMAT(vtdss);
+SOFT_FORMAT(x86_64);
+
+/* The formats, the one that is taken first when nobody chooses first. */
+static const struct {
+	enum phyr_pgtbl_format format;
+	const struct phyr_iommu_ops *ops;
+} formats[] = {
+	{PHYR_PGTBL_VTDSS, &soft_vtdss_ops},
+	{PHYR_PGTBL_X86_64, &soft_x86_64_ops},
+};
+
+static const struct phyr_iommu_caps soft_caps = {
+	.name = "soft",
+	.kinds = 1u << PHYR_KIND_RAM,
+	.translates = true,
+};
+
+static void soft_destroy(struct phyr_iommu *iommu)
+{
+	env_free(iommu->env, soft_of(iommu), sizeof(struct soft));
+}
+
+/* Choose a format that hardware and caller agree on. */
+static int choose_format(struct soft *soft, enum phyr_pgtbl_format wanted, unsigned has)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (wanted && wanted != formats[i].format)
+			continue;
+		if (!(has >> formats[i].format & 1))
+			continue;
+		soft->iommu.ops = formats[i].ops;
+		soft->table.format = formats[i].format;
+		return 0;
+	}
+	return env_fail(soft->iommu.env, .err = -EOPNOTSUPP, .call = "phyr_soft_create",
+			.index = (uint64_t)wanted, .limit = has,
+			.hint = "the hardware does not walk this format");
+}
+
+/* Find out whether such tables can be made, by making one. */
+static int try_table(struct soft *soft, bool sizes_chosen)
+{
+	struct phyr_pgtbl *pt;
+	int err = phyr_pgtbl_create(soft->iommu.env, &soft->table, &pt);
+
+	if (err == -EINVAL)
+		return env_fail(soft->iommu.env, .err = sizes_chosen ? -EINVAL : -EOPNOTSUPP,
+				.call = "phyr_soft_create", .index = soft->table.levels,
+				.addr = soft->table.page_sizes, .limit = soft->table.oa_bits,
+				.hint = "the format has no such levels, page sizes or addresses");
+	if (err)
+		return env_fail(soft->iommu.env, .err = err, .call = "phyr_soft_create",
+				.hint = "no memory for a table");
+	phyr_pgtbl_destroy(pt);
+	return 0;
+}
+
+/* Choose what all tables of this backend are made of. */
+static int choose_table(struct soft *soft, const struct phyr_soft_config *config)
+{
+	struct phyr_soft_info info = {0};
+	int err;
+
+	soft->hw->get_info(soft->hw, &info);
+	err = choose_format(soft, config->format, info.formats);
+	if (err)
+		return err;
+	if (config->page_sizes & ~info.aperture.page_sizes)
+		return env_fail(soft->iommu.env, .err = -EINVAL, .call = "phyr_soft_create",
+				.addr = config->page_sizes, .limit = info.aperture.page_sizes,
+				.hint = "the hardware does not have all of these page sizes");
+	soft->table.size = sizeof(soft->table);
+	soft->table.levels = info.levels < USUAL_LEVELS ? info.levels : USUAL_LEVELS;
+	soft->table.oa_bits = info.oa_bits;
+	soft->table.page_sizes = config->page_sizes ? config->page_sizes : info.aperture.page_sizes;
+	return try_table(soft, config->page_sizes);
+}
+
+static int soft_init(struct soft *soft, const struct phyr_soft_config *config)
+{
+	static const struct phyr_soft_config defaults = {.size = sizeof(defaults)};
+	struct phyr_env *env = soft->iommu.env;
+
+	if (!config)
+		config = &defaults;
+	if (config->size != sizeof(*config))
+		return env_fail(env, .err = -EINVAL, .call = "phyr_soft_create",
+				.limit = sizeof(*config),
+				.hint = "set size to sizeof(struct phyr_soft_config)");
+	return choose_table(soft, config);
+}
+
+int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
+		     const struct phyr_soft_config *config, struct phyr_iommu **out)
+{
+	struct soft *soft;
+	int err;
+
+	env = env_or_hosted(env);
+	soft = env_alloc(env, sizeof(*soft));
+	if (!soft)
+		return env_fail(env, .err = -ENOMEM, .call = "phyr_soft_create");
+	soft->hw = hw;
+	soft->iommu.env = env;
+	soft->iommu.caps = &soft_caps;
+	soft->iommu.destroy = soft_destroy;
+	err = soft_init(soft, config);
+	if (err) {
+		env_free(env, soft, sizeof(*soft));
+		return err;
+	}
+	*out = &soft->iommu;
+	return 0;
+}
