@@ -4,6 +4,7 @@
 #define PHYR_PHYR_H
 
 #include <phyr/backend.h>
+#include <phyr/desc.h>
 #include <phyr/dma.h>
 #include <phyr/iommu.h>
 #include <phyr/iova.h>
