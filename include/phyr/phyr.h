@@ -9,6 +9,7 @@
 #include <phyr/iommu.h>
 #include <phyr/iova.h>
 #include <phyr/list.h>
+#include <phyr/nvme.h>
 #include <phyr/pgtbl.h>
 #include <phyr/source.h>
 #include <phyr/types.h>

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that are waited for: a whole mapped list, split and kept in flight together. */
+#include "nvme/queue.h"
+
+#include <sched.h>
+
+#include "core/bits.h"
+
+typedef int submit_fn(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
+		      phyr_nvme_fn *fn, void *arg);
+
+struct waiter {
+	unsigned flying;
+	int err; /* the first that there was */
+};
+
+static void ended(void *arg, int err, uint16_t status)
+{
+	struct waiter *w = arg;
+
+	w->flying--;
+	if (!w->err)
+		w->err = err;
+}
+
+static void poll_once(struct phyr_nvme_queue *queue)
+{
+	if (!phyr_nvme_poll(queue) && !queue->nvme->opts.wait)
+		sched_yield();
+}
+
+/* What was submitted uses the caller's memory: wait for it even when something failed. */
+static int wait_all(struct phyr_nvme_queue *queue, struct waiter *w)
+{
+	while (w->flying)
+		poll_once(queue);
+	return w->err;
+}
+
+/* Submit one piece, waiting for a slot. */
+static int submit_piece(struct phyr_nvme_queue *queue, submit_fn *submit, uint64_t lba,
+			struct phyr_cursor *data, struct waiter *w)
+{
+	int err;
+
+	while ((err = submit(queue, lba, data, ended, w)) == -EAGAIN && !w->err)
+		poll_once(queue);
+	if (!err)
+		w->flying++;
+	return err;
+}
+
+static int check_whole(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
+		       const struct phyr_dma_map *map)
+{
+	uint64_t len, nr;
+
+	if (map->how == PHYR_DMA_NONE)
+		return env_fail(nvme->env, .err = -EINVAL, .call = call,
+				.addr = lba << nvme->block_lg2, .hint = "nothing is mapped");
+	len = map->src->len;
+	nr = len >> nvme->block_lg2;
+	if (!len || len & (nvme->info.block_size - 1))
+		return env_fail(nvme->env, .err = -EINVAL, .call = call,
+				.addr = lba << nvme->block_lg2, .len = len,
+				.limit = nvme->info.block_size,
+				.hint = "the length is 0 or no multiple of the logical block");
+	if (lba > nvme->info.nr_blocks || nr > nvme->info.nr_blocks - lba)
+		return env_fail(nvme->env, .err = -ERANGE, .call = call,
+				.addr = lba << nvme->block_lg2, .len = len,
+				.limit = nvme->info.nr_blocks,
+				.hint = "past the end of the namespace");
+	return 0;
+}
+
+static int transfer_all(struct phyr_nvme_queue *queue, submit_fn *submit, uint64_t lba,
+			const struct phyr_dma_map *map)
+{
+	const struct phyr_nvme *nvme = queue->nvme;
+	uint64_t len = map->src->len, n;
+	struct waiter w = {0};
+	int err = 0;
+
+	for (uint64_t at = 0; at < len && !err && !w.err; at += n) {
+		struct phyr_cursor cur;
+
+		n = min_u64(len - at, nvme->info.max_transfer);
+		err = phyr_dma_map_cursor(map, at, n, &cur);
+		if (!err)
+			err = submit_piece(queue, submit, lba + (at >> nvme->block_lg2), &cur, &w);
+	}
+	wait_all(queue, &w);
+	return w.err ? w.err : err;
+}
+
+int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba, const struct phyr_dma_map *map)
+{
+	int err = check_whole(queue->nvme, "phyr_nvme_read_sync", lba, map);
+
+	return err ? err : transfer_all(queue, phyr_nvme_read, lba, map);
+}
+
+int phyr_nvme_write_sync(struct phyr_nvme_queue *queue, uint64_t lba,
+			 const struct phyr_dma_map *map)
+{
+	int err = check_whole(queue->nvme, "phyr_nvme_write_sync", lba, map);
+
+	return err ? err : transfer_all(queue, phyr_nvme_write, lba, map);
+}
+
+int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue)
+{
+	struct waiter w = {0};
+	int err;
+
+	while ((err = phyr_nvme_flush(queue, ended, &w)) == -EAGAIN)
+		poll_once(queue);
+	if (err)
+		return err;
+	w.flying = 1;
+	return wait_all(queue, &w);
+}
