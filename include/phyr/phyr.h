@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* phyr: memory to a device. This header brings all the others. */
+/*
+ * phyr: memory to a device. This header brings all the others, and the front door.
+ *
+ *   phyr_open("sim:disk.img", NULL, &p);                a device, its domain, its backend
+ *   phyr_list_from_user(p, buf, len, &list);            memory as physical ranges
+ *   phyr_dma_map(phyr_get_dev(p), &list, PHYR_DMA_FROM_DEVICE, 0, &map);
+ *   phyr_nvme_read_sync(phyr_get_queue(p), 0, &map);
+ *   phyr_dma_unmap(phyr_get_dev(p), &map);
+ *   phyr_list_release(p, &list);
+ *   phyr_close(p);
+ */
 #ifndef PHYR_PHYR_H
 #define PHYR_PHYR_H
 
@@ -17,6 +27,70 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** An open target: a device with all that is under it. */
+struct phyr;
+struct phyr_sim;
+
+/** Which IOMMU a target gets. */
+enum phyr_iommu_choice {
+	PHYR_IOMMU_DEFAULT = 0, /**< the best that the place has; on sim: soft */
+	PHYR_IOMMU_NONE,        /**< none: dma addresses are physical */
+	PHYR_IOMMU_SOFT,        /**< phyr's own tables, walked by the simulated IOMMU */
+};
+
+/** Choices; zero it and set size. NULL where one is asked for: all defaults. */
+struct phyr_opts {
+	size_t size; /**< sizeof(struct phyr_opts) */
+	enum phyr_iommu_choice iommu;
+	enum phyr_pgtbl_format format; /**< soft: table format; 0: VT-d second stage */
+	unsigned depth;                /**< of the I/O queue; 0: 128, or what the device has */
+	bool writable;                 /**< allow writes; the default is to refuse them */
+	struct phyr_nvme_opts nvme;    /**< size 0: defaults */
+	struct phyr_sim *sim;          /**< machine to use, borrowed; NULL: one of its own */
+	/** Who is told what went wrong, blocked accesses of the device among it: from any thread that
+	 *  calls phyr, and from the simulated machine's. Must not call phyr. May be NULL. */
+	void (*report)(void *arg, const struct phyr_report *report);
+	void *report_arg;
+};
+
+/**
+ * Open a target.
+ *
+ * @param target  "sim:FILE": a simulated machine with an NVMe controller over FILE
+ * @param opts    NULL: defaults
+ * @param out     written on success only
+ *
+ * Any number of targets may be open, on one machine too; the machine outlives them.
+ * @return 0; -EINVAL target or options, or a FILE whose size is no multiple of 512 bytes; -ENOENT,
+ *         -EACCES, … as open() says of FILE; -EOPNOTSUPP kind of target, or one that this library was
+ *         built without, or table format; -ENOSPC the machine has no source id or domain left;
+ *         -ENOMEM; as phyr_nvme_open(). Nobody is told of an opts->size that is not known.
+ */
+PHYR_API int phyr_open(const char *target, const struct phyr_opts *opts, struct phyr **out);
+
+/** Close it: nothing is mapped or in flight any more. NULL is fine. */
+PHYR_API void phyr_close(struct phyr *p);
+
+/** The device, for every call of dma.h. */
+PHYR_API struct phyr_dev *phyr_get_dev(struct phyr *p);
+/** The controller. */
+PHYR_API struct phyr_nvme *phyr_get_nvme(struct phyr *p);
+/** The I/O queue that phyr_open() made. */
+PHYR_API struct phyr_nvme_queue *phyr_get_queue(struct phyr *p);
+/** The simulated machine under it; NULL on a real one. */
+PHYR_API struct phyr_sim *phyr_get_sim(struct phyr *p);
+
+/**
+ * Make a list of memory of this process, in the right space for this place, and keep it in place.
+ *
+ * @param list  out: initialised here; given back by phyr_list_release()
+ * @return 0; -EINVAL len 0 or wrap; -ENOMEM. On failure the list is empty; releasing it is fine.
+ */
+PHYR_API int phyr_list_from_user(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list);
+
+/** Let the memory go and free the list. No mapping of it is left. */
+PHYR_API void phyr_list_release(struct phyr *p, struct phyr_list *list);
 
 /** The library's version, "0.1.0". */
 PHYR_API const char *phyr_version(void);

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Run the example on a file of its own: what it prints is the file's start; a missing file is one line.
+set -eu
+read=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+head -c 1048576 /dev/urandom >"$dir/disk.img"
+"$read" "sim:$dir/disk.img" >"$dir/out"
+head -c 65536 "$dir/disk.img" | cmp - "$dir/out"
+
+if "$read" "sim:$dir/none.img" 2>"$dir/err"; then
+	echo "reading a file that is not there succeeded" >&2
+	exit 1
+fi
+grep -q 'phyr_open: No such file or directory: no such file' "$dir/err"
+[ "$(wc -l <"$dir/err")" -eq 1 ]

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front door inside: an open target, and what each kind of target must do for it.
+ *
+ * A place is a kind of target, the word before the colon. It makes what is below the driver: the
+ * environment, the backend's hardware, the device's registers; the rest is the same everywhere.
+ */
+#ifndef OPEN_H
+#define OPEN_H
+
+#include <phyr/phyr.h>
+
+#include "core/env.h"
+
+struct place {
+	const char *name;
+	/* Fill in base, space, iommu, regs and source, and adjust nvme_opts; what is made is undone by close. */
+	int (*open)(struct phyr *p, const char *what);
+	/* Undo as much of open as was done. */
+	void (*close)(struct phyr *p);
+	int (*pin)(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list);
+	void (*unpin)(struct phyr *p, const struct phyr_list *list);
+};
+
+struct phyr {
+	struct phyr_env env;   /* base's, with report going to the opener */
+	struct phyr_env *base; /* the place's */
+	struct phyr_opts opts;
+	const struct place *place;
+
+	const struct phyr_space *space;
+	struct phyr_iommu *iommu;
+	struct phyr_regs *regs;
+	uint32_t source;
+
+	struct phyr_domain *domain;
+	struct phyr_dev *dev;
+	struct phyr_nvme *nvme;
+	struct phyr_nvme_queue *queue;
+
+	/* sim: */
+	struct phyr_sim *sim;
+	bool own_sim;
+	struct phyr_sim_dev *sdev;
+	int fd;
+};
+
+#define open_error(p, error, text, ...) \
+	env_fail(&(p)->env, .err = (error), .call = "phyr_open", .hint = (text), ##__VA_ARGS__)
+
+/* Use a place's environment from now on. */
+void phyr_env_wrap(struct phyr *p, struct phyr_env *base);
+
+extern const struct place phyr_place_sim;
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Targets "sim:FILE": a simulated machine with an NVMe controller over a file. */
+#include <phyr/sim.h>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "open.h"
+
+#define BLOCK_SIZE 512 /* of the simulated controller, by default */
+
+/* Devices sit alone on their buses, as behind root ports: source ids 01:00.0, 02:00.0, … */
+#define FIRST_SOURCE 0x0100
+#define LAST_SOURCE  0xff00
+
+static const char *open_hint(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "no such file";
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+		return "no right to open the file";
+	default:
+		return "the file cannot be opened";
+	}
+}
+
+static int check_file(struct phyr *p)
+{
+	struct stat st;
+	off_t size;
+
+	if (fstat(p->fd, &st))
+		return open_error(p, -errno, "the file cannot be looked at");
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return open_error(p, -EINVAL, "neither a file nor a block device");
+	size = lseek(p->fd, 0, SEEK_END);
+	if (size < 0)
+		return open_error(p, -errno, "the file's size cannot be told");
+	if (size < BLOCK_SIZE)
+		return open_error(p, -EINVAL, "the file is smaller than a block of 512 bytes");
+	if (size % BLOCK_SIZE)
+		return open_error(p, -EINVAL, "the file's size is no multiple of 512 bytes");
+	return 0;
+}
+
+static int open_file(struct phyr *p, const char *name)
+{
+	int err;
+
+	if (!*name)
+		return open_error(p, -EINVAL, "no file named: write sim:FILE");
+	p->fd = open(name, (p->opts.writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	if (p->fd < 0) {
+		err = -errno;
+		return open_error(p, err, open_hint(err));
+	}
+	return check_file(p);
+}
+
+static int get_machine(struct phyr *p)
+{
+	struct phyr_sim_config config = {.size = sizeof(config)};
+	int err;
+
+	p->sim = p->opts.sim;
+	if (p->sim)
+		return 0;
+	err = phyr_sim_create(&config, &p->sim);
+	if (err)
+		return open_error(p, err, "the simulated machine cannot be made");
+	p->own_sim = true;
+	return 0;
+}
+
+/* Two targets on a machine are two devices: take the first source id that is free. */
+static int add_controller(struct phyr *p)
+{
+	struct phyr_sim_nvme_config config = {
+		.size = sizeof(config), .fd = p->fd, .read_only = !p->opts.writable};
+	int err;
+
+	for (p->source = FIRST_SOURCE; p->source <= LAST_SOURCE; p->source += 0x100) {
+		err = phyr_sim_nvme_create(p->sim, p->source, &config, &p->sdev);
+		if (err != -EEXIST)
+			break;
+	}
+	if (err == -EEXIST)
+		return open_error(p, -ENOSPC, "the machine has no source id left for a controller");
+	if (err)
+		return open_error(p, err, "the simulated controller cannot be made");
+	p->regs = phyr_sim_dev_regs(p->sdev);
+	return 0;
+}
+
+static int make_backend(struct phyr *p)
+{
+	struct phyr_soft_config config = {.size = sizeof(config), .format = p->opts.format};
+	int err;
+
+	if (p->opts.iommu == PHYR_IOMMU_NONE) {
+		phyr_sim_dev_set_iommu(p->sdev, false);
+		err = phyr_direct_create(&p->env, &p->iommu);
+	} else {
+		err = phyr_soft_create(&p->env, phyr_sim_iommu(p->sim), &config, &p->iommu);
+	}
+	return err ? open_error(p, err, "the backend cannot be made") : 0;
+}
+
+/* A machine with a thread of its own has nothing to step: let that thread run. */
+static void step(void *sim)
+{
+	if (!phyr_sim_step(sim))
+		sched_yield();
+}
+
+static int sim_open(struct phyr *p, const char *what)
+{
+	int err;
+
+	err = open_file(p, what);
+	if (!err)
+		err = get_machine(p);
+	if (err)
+		return err;
+	phyr_env_wrap(p, phyr_sim_env(p->sim));
+	p->space = phyr_sim_space(p->sim);
+	if (!p->opts.nvme.wait) {
+		p->opts.nvme.wait = step;
+		p->opts.nvme.wait_arg = p->sim;
+	}
+	err = add_controller(p);
+	return err ? err : make_backend(p);
+}
+
+static void sim_close(struct phyr *p)
+{
+	phyr_iommu_destroy(p->iommu);
+	if (p->sdev)
+		phyr_sim_nvme_destroy(p->sdev);
+	if (p->own_sim)
+		phyr_sim_destroy(p->sim);
+	if (p->fd >= 0)
+		close(p->fd);
+}
+
+static int sim_pin(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list)
+{
+	return phyr_sim_pin(p->sim, ptr, len, list);
+}
+
+static void sim_unpin(struct phyr *p, const struct phyr_list *list)
+{
+	phyr_sim_unpin(p->sim, list);
+}
+
+const struct place phyr_place_sim = {
+	.name = "sim",
+	.open = sim_open,
+	.close = sim_close,
+	.pin = sim_pin,
+	.unpin = sim_unpin,
+};
