@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Errors that a user makes: one clear line on stderr, nothing on stdout, the right exit status.
+set -u
+phyr=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+# expect STATUS PATTERN ARGS…: stderr is one line with the pattern in it
+expect() {
+	status=$1 pattern=$2
+	shift 2
+	"$phyr" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	got=$?
+	if [ $got -ne "$status" ] || [ "$(wc -l <"$dir/err")" -ne 1 ] || [ -s "$dir/out" ] ||
+		! grep -qi -e "$pattern" "$dir/err"; then
+		echo "FAIL: phyr $*: status $got (want $status), stderr:"
+		cat "$dir/err"
+		failures=$((failures + 1))
+	fi
+}
+
+truncate -s 1m "$dir/img"
+truncate -s 1000 "$dir/odd"
+: >"$dir/empty"
+img=sim:$dir/img
+
+expect 2 "unknown command 'frob'" frob
+expect 2 "no target" io
+expect 2 "only sim:FILE" io "$dir/img"
+expect 2 "only sim:FILE" io sim:
+expect 2 "one target only" io "$img" "$img"
+expect 1 "no such file" io "sim:$dir/none"
+expect 1 "multiple of" io "sim:$dir/odd"
+expect 1 "multiple of\|block" io "sim:$dir/empty"
+expect 1 "neither a file" io "sim:$dir"
+expect 2 "destroy-data" io "$img" --rw write
+expect 2 "destroy-data" io "$img" --rw randrw
+expect 2 "beyond" io "$img" --size 2m
+expect 2 "multiples of" io "$img" --size 1000
+expect 2 "unknown option" io "$img" --frob
+expect 2 "no such option, or its value is missing" io "$img" --bs
+expect 2 "not a size" io "$img" --bs 4q
+expect 2 "not a size" io "$img" --bs -4k
+expect 2 "not a size" io "$img" --size 1mm
+expect 2 "not a size" io "$img" --bs 8k-4k
+expect 2 "not a size" io "$img" --size 99999999999999999999
+expect 2 "nothing to do" io "$img" --size 0
+expect 2 "from 512 bytes to 8m" io "$img" --bs 256
+expect 2 "from 512 bytes to 8m" io "$img" --bs 16m
+expect 2 "multiples of 512" io "$img" --bs 1000
+expect 2 "one of read, write" io "$img" --rw readwrite
+expect 2 "one of perpage, oneshot" io "$img" --map oneshot,frob
+expect 2 "no mode" io "$img" --map ,
+expect 2 "one of none, soft" io "$img" --iommu vfio
+expect 2 "one of mixed" io "$img" --scatter most
+expect 2 "not from 1 to 1024" io "$img" --iodepth 0
+expect 2 "not from 1 to 1024" io "$img" --iodepth 2000
+expect 2 "not a number" io "$img" --iodepth many
+expect 2 "not a number" io "$img" --seed x
+expect 2 "checksum needs" io "$img" --checksum --rw randread
+expect 2 "leave --io-size out" io "$img" --checksum --io-size 4k
+expect 1 "is there already" io "$img" --create 1m --rw write
+expect 1 "No such file" io "sim:$dir/no/where" --create 1m --rw write
+expect 2 "unknown option" bench --frob
+expect 2 "no row" bench --filter no-such-row
+expect 2 "takes no options" demo now
+
+if [ "$(id -u)" -ne 0 ]; then
+	truncate -s 1m "$dir/locked"
+	chmod 0 "$dir/locked"
+	expect 1 "Permission denied" io "sim:$dir/locked"
+	chmod 400 "$dir/locked"
+	expect 1 "Permission denied" io "sim:$dir/locked" --rw write --destroy-data
+fi
+
+[ $failures -eq 0 ] || exit 1
+echo "all errors as they should be"

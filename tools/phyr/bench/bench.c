@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * phyr bench: times each case and prints it beside the machine's limits.
+ *
+ * A sample is a limit and then, at once, the case, for some ms; of a row's samples the median is
+ * given, and the median of the ratios pair by pair, which holds when the machine's speed drifts.
+ */
+#include "bench/bench.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "cmd.h"
+
+#define SAMPLES   15u
+#define SAMPLE_NS 2000000
+
+struct result {
+	const struct bench_case *c;
+	double ns, min_ns, ratio;
+};
+
+static const struct bench_case *const parts[] = {bench_list, bench_iova, bench_pgtbl, bench_dma,
+						 bench_desc};
+
+/* All samples of each limit, to give their medians. */
+static struct {
+	double *v;
+	size_t nr, room;
+} limits[NR_LIMITS];
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *v, size_t nr)
+{
+	qsort(v, nr, sizeof(*v), by_value);
+	return nr ? v[nr / 2] : 0;
+}
+
+static double take_limit(enum limit limit)
+{
+	double ns = limit_sample(limit);
+
+	if (limits[limit].nr == limits[limit].room) {
+		size_t room = limits[limit].room * 2 + 64;
+		double *v = realloc(limits[limit].v, room * sizeof(*v));
+
+		if (!v)
+			return ns;
+		limits[limit].v = v;
+		limits[limit].room = room;
+	}
+	limits[limit].v[limits[limit].nr++] = ns;
+	return ns;
+}
+
+/* Time of some rounds, ns. With prepare each is timed alone, else all together. */
+static uint64_t time_rounds(const struct bench_case *c, void *state, uint64_t rounds)
+{
+	uint64_t sum = 0, start = now_ns();
+
+	if (!c->prepare) {
+		for (uint64_t i = 0; i < rounds; i++)
+			c->round(state);
+		return now_ns() - start;
+	}
+	for (uint64_t i = 0; i < rounds; i++) {
+		c->prepare(state);
+		start = now_ns();
+		c->round(state);
+		sum += now_ns() - start;
+	}
+	return sum;
+}
+
+static uint64_t rounds_for_sample(const struct bench_case *c, void *state)
+{
+	uint64_t rounds = 1;
+
+	while (time_rounds(c, state, rounds) < SAMPLE_NS / 2 && rounds < (uint64_t)1 << 24)
+		rounds *= 2;
+	return rounds;
+}
+
+static bool run_case(const struct bench_case *c, struct result *r)
+{
+	double ns[SAMPLES], ratio[SAMPLES];
+	void *state = c->setup(c);
+	uint64_t rounds;
+
+	if (!state) {
+		cli_error(0, "bench", "%s: could not be set up", c->name);
+		return false;
+	}
+	rounds = rounds_for_sample(c, state);
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		double limit = take_limit(c->limit);
+
+		ns[i] = (double)time_rounds(c, state, rounds) / (double)(rounds * c->units);
+		ratio[i] = ns[i] / limit;
+	}
+	c->teardown(state);
+	r->c = c;
+	r->ns = median(ns, SAMPLES);
+	r->min_ns = ns[0];
+	r->ratio = median(ratio, SAMPLES);
+	return true;
+}
+
+static void print_row(const struct result *r)
+{
+	printf("%-32s %10.3f %10.3f  %-6s %8.2f %s\n", r->c->name, r->ns, r->min_ns, r->c->per,
+	       r->ratio, limit_names[r->c->limit]);
+	fflush(stdout);
+}
+
+static void add_double(struct json_object *to, const char *name, double v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.4f", v);
+	json_object_object_add(to, name, json_object_new_double_s(v, text));
+}
+
+static struct json_object *json_row(const struct result *r)
+{
+	struct json_object *row = json_object_new_object();
+
+	json_object_object_add(row, "name", json_object_new_string(r->c->name));
+	add_double(row, "ns", r->ns);
+	add_double(row, "min_ns", r->min_ns);
+	json_object_object_add(row, "per", json_object_new_string(r->c->per));
+	add_double(row, "ratio", r->ratio);
+	json_object_object_add(row, "limit", json_object_new_string(limit_names[r->c->limit]));
+	return row;
+}
+
+static void print_json(struct json_object *rows)
+{
+	struct json_object *top = json_object_new_object(), *l = json_object_new_object();
+
+	json_object_object_add(top, "version", json_object_new_string(phyr_version()));
+	json_object_object_add(top, "compiler", json_object_new_string(PHYR_BUILD_COMPILER));
+	json_object_object_add(top, "flags", json_object_new_string(PHYR_BUILD_FLAGS));
+	for (unsigned i = 0; i < NR_LIMITS; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s_ns", limit_names[i]);
+		add_double(l, name, median(limits[i].v, limits[i].nr));
+	}
+	json_object_object_add(top, "limits", l);
+	json_object_object_add(top, "rows", rows);
+	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
+							 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(top);
+}
+
+static void print_limits(void)
+{
+	printf("\nlimits, ns:");
+	for (unsigned i = 0; i < NR_LIMITS; i++)
+		printf("  %s %.3f", limit_names[i], median(limits[i].v, limits[i].nr));
+	printf("\nns: median of %u samples; ratio: of each sample to the limit just before it\n",
+	       SAMPLES);
+}
+
+/* Call fn for each case whose name has the filter in it, until one fails; how many there were. */
+static int each_case(const char *filter, bool (*fn)(const struct bench_case *c, void *arg),
+		     void *arg)
+{
+	int nr = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (const struct bench_case *c = parts[i]; c->name; c++) {
+			if (filter && !strstr(c->name, filter))
+				continue;
+			if (!fn(c, arg))
+				return -1;
+			nr++;
+		}
+	return nr;
+}
+
+static bool exists(const struct bench_case *c, void *arg)
+{
+	return true;
+}
+
+static bool print_case(const struct bench_case *c, void *arg)
+{
+	struct result r;
+
+	if (!run_case(c, &r))
+		return false;
+	print_row(&r);
+	return true;
+}
+
+static bool add_case(const struct bench_case *c, void *rows)
+{
+	struct result r;
+
+	if (!run_case(c, &r))
+		return false;
+	json_object_array_add(rows, json_row(&r));
+	return true;
+}
+
+static int bench_json(const char *filter)
+{
+	struct json_object *rows = json_object_new_array();
+
+	if (each_case(filter, add_case, rows) < 0) {
+		json_object_put(rows);
+		return EXIT_FAILED;
+	}
+	print_json(rows);
+	return 0;
+}
+
+static int bench_text(const char *filter)
+{
+	printf("phyr %s, %s, %s\n\n%-32s %10s %10s  %-6s %8s\n", phyr_version(),
+	       PHYR_BUILD_COMPILER, PHYR_BUILD_FLAGS, "", "ns", "least", "per", "ratio");
+	if (each_case(filter, print_case, NULL) < 0)
+		return EXIT_FAILED;
+	print_limits();
+	return 0;
+}
+
+static int bench(const char *filter, bool json)
+{
+	if (!each_case(filter, exists, NULL))
+		return cli_error(EXIT_USAGE, "bench", "--filter %s: no row's name has it", filter);
+	for (unsigned i = 0; i < NR_LIMITS; i++)
+		take_limit((enum limit)i);
+	return json ? bench_json(filter) : bench_text(filter);
+}
+
+static const struct option long_options[] = {
+	{"json", no_argument, NULL, 'j'},
+	{"filter", required_argument, NULL, 'f'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+int cmd_bench(int argc, char **argv)
+{
+	const char *filter = NULL;
+	bool json = false;
+	int option, status;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (option == 'j')
+			json = true;
+		else if (option == 'f')
+			filter = optarg;
+		else if (option == 'h')
+			return puts("usage: phyr bench [--filter PART-OF-A-NAME] [--json]") < 0;
+		else
+			return cli_error(EXIT_USAGE, "bench", "%s: unknown option",
+					 argv[optind - 1]);
+	}
+	if (optind < argc)
+		return cli_error(EXIT_USAGE, "bench", "'%s': takes no arguments", argv[optind]);
+	if (limits_init())
+		return cli_error(EXIT_FAILED, "bench", "no memory");
+	status = bench(filter, json);
+	for (unsigned i = 0; i < NR_LIMITS; i++)
+		free(limits[i].v);
+	limits_fini();
+	return status;
+}

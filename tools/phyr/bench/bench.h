@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* phyr bench: a case is a piece of work in units; the frame times it beside a limit of the machine. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <phyr/phyr.h>
+#include <phyr/sim.h>
+
+#include "clock.h"
+#include "rng.h"
+
+/* What the machine can do at best; a case is given as a multiple of one of them. */
+enum limit {
+	LIMIT_MEMSET, /* 8 bytes of a memset of 2 MiB in cache */
+	LIMIT_COPY,   /* 8 bytes of a memcpy of 2 MiB in cache */
+	LIMIT_L1,     /* a load that the next one waits for, in L1 */
+	LIMIT_ATOMIC, /* an atomic add */
+	LIMIT_CLOCK,  /* a read of the clock */
+	NR_LIMITS
+};
+
+extern const char *const limit_names[NR_LIMITS];
+
+/* One sample of a limit, ns. 0 before limits_init(). */
+int limits_init(void);
+void limits_fini(void);
+double limit_sample(enum limit limit);
+
+struct bench_case {
+	const char *name;
+	const char *per; /* a unit: "page", "call" */
+	enum limit limit;
+	uintptr_t arg;  /* what setup makes of it is its own matter */
+	uint64_t units; /* in a round */
+	/* NULL: what was wrong is printed, the case is left out. */
+	void *(*setup)(const struct bench_case *c);
+	void (*prepare)(void *state); /* before each round, not timed; may be NULL */
+	void (*round)(void *state);
+	void (*teardown)(void *state);
+};
+
+/* The cases of each part, ended by one without a name. */
+extern const struct bench_case bench_list[], bench_iova[], bench_pgtbl[], bench_dma[], bench_desc[];
+
+/* Pages of a GiB, scattered: no two neighbours lie together. */
+#define GIB_PAGES ((size_t)262144)
+void bench_scatter(phyr_addr_t *pages, size_t nr);
+/* Pages in runs as anonymous memory has them: most single, about 7 pages in the mean. */
+void bench_mix(phyr_addr_t *pages, size_t nr);
+
+/*
+ * A device for rows that map: behind phyr's own tables and an IOMMU whose invalidation costs nothing,
+ * so that what is timed is phyr alone, or in front of none.
+ */
+struct bench_device {
+	struct phyr_soft_hw hw;
+	struct phyr_iommu *iommu;
+	struct phyr_domain *domain;
+	struct phyr_dev *dev;
+	struct phyr_dma_pool *pool; /* of PRP list pages */
+};
+
+int bench_device_start(struct bench_device *d, bool direct);
+void bench_device_stop(struct bench_device *d);
+
+/* Keeps the compiler from leaving work out. */
+static inline void bench_use(uint64_t v)
+{
+	__asm__ volatile("" : : "r"(v) : "memory");
+}
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* phyr io: what the user asks for, and what of it makes no sense. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+
+const char *const io_rw_names[] = {"read", "write", "randread", "randwrite", "randrw", NULL};
+const char *const io_map_names[] = {"perpage", "oneshot", "twostep", "registered", NULL};
+const char *const io_iommu_names[] = {"default", "none", "soft", NULL};
+const char *const io_scatter_names[] = {"mixed", "single", "huge", "linear", NULL};
+
+static const char usage[] =
+	"usage: phyr io TARGET [options]\n"
+	"\n"
+	"Reads or writes TARGET through its device. TARGET is sim:FILE: a simulated machine\n"
+	"with an NVMe controller over FILE. Sizes take k, m, g, t (powers of 1024).\n"
+	"\n"
+	"  --rw read|write|randread|randwrite|randrw   what to do (read)\n"
+	"  --bs SIZE|MIN-MAX    bytes of an I/O, 512 to 8m (4k); beyond the device's limit it is "
+	"split\n"
+	"  --iodepth N          I/Os in flight, 1 to 1024 (32)\n"
+	"  --size SIZE          use only the first SIZE bytes of the target\n"
+	"  --io-size SIZE       bytes to move (the size used)\n"
+	"  --map MODE[,MODE…]   perpage, oneshot, twostep, registered (oneshot); a row each\n"
+	"  --iommu soft|none    phyr's page tables and a simulated IOMMU, or none (soft)\n"
+	"  --scatter HOW        how memory lies: mixed, single, huge, linear (mixed)\n"
+	"  --verify             stamp each block with LBA, generation, checksum; check what is "
+	"read\n"
+	"  --checksum           SHA-256 of what a sequential read gives\n"
+	"  --seed N             of all that is random (1)\n"
+	"  --create SIZE        make FILE first, of zeroes; it must not exist\n"
+	"  --destroy-data       allow writes to a target that this run did not create\n"
+	"  --json               rows as JSON\n"
+	"\n"
+	"Exit status: 0; 1 failed, wrong blocks, faults or leaks; 2 wrong usage.\n";
+
+enum {
+	OPT_RW = 1,
+	OPT_BS,
+	OPT_IODEPTH,
+	OPT_SIZE,
+	OPT_IO_SIZE,
+	OPT_MAP,
+	OPT_IOMMU,
+	OPT_SCATTER,
+	OPT_VERIFY,
+	OPT_CHECKSUM,
+	OPT_SEED,
+	OPT_CREATE,
+	OPT_DESTROY,
+	OPT_JSON,
+	OPT_HELP
+};
+
+static const struct option long_options[] = {
+	{"rw", required_argument, NULL, OPT_RW},
+	{"bs", required_argument, NULL, OPT_BS},
+	{"iodepth", required_argument, NULL, OPT_IODEPTH},
+	{"size", required_argument, NULL, OPT_SIZE},
+	{"io-size", required_argument, NULL, OPT_IO_SIZE},
+	{"map", required_argument, NULL, OPT_MAP},
+	{"iommu", required_argument, NULL, OPT_IOMMU},
+	{"scatter", required_argument, NULL, OPT_SCATTER},
+	{"verify", no_argument, NULL, OPT_VERIFY},
+	{"checksum", no_argument, NULL, OPT_CHECKSUM},
+	{"seed", required_argument, NULL, OPT_SEED},
+	{"create", required_argument, NULL, OPT_CREATE},
+	{"destroy-data", no_argument, NULL, OPT_DESTROY},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+static int bad_size(const char *option, const char *text)
+{
+	return cli_error(EXIT_USAGE, COMMAND,
+			 "--%s %s: not a size; digits and at most one unit of k, m, g, t", option,
+			 text);
+}
+
+static int parse_size(const char *option, const char *text, uint64_t *out)
+{
+	if (cli_parse_size(text, out))
+		return bad_size(option, text);
+	return *out ? 0 : cli_error(EXIT_USAGE, COMMAND, "--%s 0: nothing to do", option);
+}
+
+static int parse_number(const char *option, const char *text, uint64_t low, uint64_t high,
+			uint64_t *out)
+{
+	if (cli_parse_number(text, out))
+		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: not a number", option, text);
+	if (*out < low || *out > high)
+		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: not from %ju to %ju", option, text,
+				 (uintmax_t)low, (uintmax_t)high);
+	return 0;
+}
+
+static int parse_choice(const char *option, const char *text, const char *const *names, int first,
+			int *out)
+{
+	char all[128];
+	int i = cli_parse_choice(text, names);
+
+	if (i < first)
+		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: one of %s", option, text,
+				 cli_join(names + first, all, sizeof(all)));
+	*out = i;
+	return 0;
+}
+
+static int parse_maps(const char *text, struct io_opts *opts)
+{
+	char *copy = strdup(text), *save = NULL;
+	int err = copy ? 0 : cli_error(EXIT_FAILED, COMMAND, "no memory");
+	int mode = 0;
+
+	opts->nr_maps = 0;
+	for (char *name = copy ? strtok_r(copy, ",", &save) : NULL; name && !err;
+	     name = strtok_r(NULL, ",", &save)) {
+		if (opts->nr_maps == NR_MAPS)
+			err = cli_error(EXIT_USAGE, COMMAND, "--map %s: more than four modes",
+					text);
+		else
+			err = parse_choice("map", name, io_map_names, 0, &mode);
+		if (!err)
+			opts->maps[opts->nr_maps++] = (enum io_map)mode;
+	}
+	free(copy);
+	if (!err && !opts->nr_maps)
+		err = cli_error(EXIT_USAGE, COMMAND, "--map: no mode given");
+	return err;
+}
+
+static int take_choice(int option, const char *arg, struct io_opts *opts)
+{
+	int i = 0, err;
+
+	if (option == OPT_RW) {
+		err = parse_choice("rw", arg, io_rw_names, 0, &i);
+		opts->rw = (enum io_rw)i;
+	} else if (option == OPT_IOMMU) {
+		err = parse_choice("iommu", arg, io_iommu_names, PHYR_IOMMU_NONE, &i);
+		opts->iommu = (enum phyr_iommu_choice)i;
+	} else {
+		err = parse_choice("scatter", arg, io_scatter_names, 0, &i);
+		opts->scatter = (enum phyr_sim_scatter)i;
+	}
+	return err;
+}
+
+static int take_flag(int option, struct io_opts *opts)
+{
+	if (option == OPT_VERIFY)
+		opts->verify = true;
+	else if (option == OPT_CHECKSUM)
+		opts->checksum = true;
+	else if (option == OPT_DESTROY)
+		opts->destroy_data = true;
+	else
+		opts->json = true;
+	return 0;
+}
+
+static int take_option(int option, const char *arg, struct io_opts *opts)
+{
+	switch (option) {
+	case OPT_BS:
+		if (cli_parse_size_range(arg, &opts->bs_min, &opts->bs_max))
+			return bad_size("bs", arg);
+		return 0;
+	case OPT_IODEPTH:
+		return parse_number("iodepth", arg, 1, 1024, &opts->iodepth);
+	case OPT_SIZE:
+		return parse_size("size", arg, &opts->size);
+	case OPT_IO_SIZE:
+		return parse_size("io-size", arg, &opts->io_size);
+	case OPT_CREATE:
+		return parse_size("create", arg, &opts->create);
+	case OPT_SEED:
+		return parse_number("seed", arg, 0, UINT64_MAX, &opts->seed);
+	case OPT_MAP:
+		return parse_maps(arg, opts);
+	case OPT_RW:
+	case OPT_IOMMU:
+	case OPT_SCATTER:
+		return take_choice(option, arg, opts);
+	default:
+		return take_flag(option, opts);
+	}
+}
+
+static int check_bs(const struct io_opts *opts)
+{
+	if (opts->bs_min < 512 || opts->bs_max > 8 << 20)
+		return cli_error(EXIT_USAGE, COMMAND, "--bs: from 512 bytes to 8m");
+	if (opts->bs_min % 512 || opts->bs_max % 512)
+		return cli_error(EXIT_USAGE, COMMAND, "--bs: multiples of 512 bytes");
+	return 0;
+}
+
+/* What must fit together, whatever the target is like. */
+static int check(const struct io_opts *opts)
+{
+	if (!opts->target)
+		return cli_error(EXIT_USAGE, COMMAND, "no target; as in 'phyr io sim:disk.img'");
+	if (strncmp(opts->target, "sim:", 4) || !opts->target[4])
+		return cli_error(EXIT_USAGE, COMMAND, "target '%s': only sim:FILE is known",
+				 opts->target);
+	if (opts->checksum && opts->rw != RW_READ)
+		return cli_error(EXIT_USAGE, COMMAND, "--checksum needs --rw read");
+	if (opts->checksum && opts->io_size)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--checksum reads all of --size once; leave --io-size out");
+	if (rw_writes(opts->rw) && !opts->destroy_data && !opts->create)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--rw %s would overwrite %s; say --destroy-data to allow it, or "
+				 "--create SIZE for a new file",
+				 io_rw_names[opts->rw], opts->file);
+	return check_bs(opts);
+}
+
+static int take_target(int argc, char **argv, struct io_opts *opts)
+{
+	if (optind < argc - 1)
+		return cli_error(EXIT_USAGE, COMMAND, "'%s': one target only", argv[optind + 1]);
+	if (optind < argc) {
+		opts->target = argv[optind];
+		opts->file = strchr(argv[optind], ':') ? strchr(argv[optind], ':') + 1 : "";
+	}
+	return 0;
+}
+
+static int unknown_option(char **argv)
+{
+	const char *text = argv[optind - 1];
+
+	if (optopt)
+		return cli_error(EXIT_USAGE, COMMAND, "%s: no such option, or its value is missing",
+				 text);
+	return cli_error(EXIT_USAGE, COMMAND, "%s: unknown option; 'phyr io --help' lists them",
+			 text);
+}
+
+int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
+{
+	int option, err = 0;
+
+	*opts = (struct io_opts){.bs_min = 4096,
+				 .bs_max = 4096,
+				 .iodepth = 32,
+				 .seed = 1,
+				 .iommu = PHYR_IOMMU_SOFT,
+				 .maps = {MAP_ONESHOT},
+				 .nr_maps = 1};
+	*help = false;
+	opterr = 0;
+	while (!err && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (option == OPT_HELP || option == 'h') {
+			*help = true;
+			fputs(usage, stdout);
+			return 0;
+		}
+		err = option == '?' ? unknown_option(argv) : take_option(option, optarg, opts);
+	}
+	if (!err)
+		err = take_target(argc, argv, opts);
+	return err ? err : check(opts);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What phyr and the simulated machine count. */
+#include "stats.h"
+
+struct counts counts_now(struct phyr *p)
+{
+	struct phyr_domain_stats domain;
+	struct phyr_dev_stats dev;
+	struct phyr_sim_stats sim;
+	struct counts c;
+
+	phyr_domain_get_stats(phyr_dev_domain(phyr_get_dev(p)), &domain);
+	phyr_dev_get_stats(phyr_get_dev(p), &dev);
+	phyr_sim_get_stats(phyr_get_sim(p), &sim);
+	c = (struct counts){
+		.links = dev.links,
+		.walks = domain.maps + domain.unmaps,
+		.ptes = domain.entries,
+		.syncs = domain.map_syncs,
+		.invalidations = domain.invalidations,
+		.iotlb_hits = sim.iotlb_hits,
+		.iotlb_misses = sim.iotlb_misses,
+		.faults = sim.faults,
+	};
+	for (unsigned i = 0; i < 4; i++)
+		c.how[i] = dev.how[i];
+	return c;
+}
+
+struct counts counts_since(const struct counts *before, const struct counts *now)
+{
+	struct counts d = {
+		.links = now->links - before->links,
+		.walks = now->walks - before->walks,
+		.ptes = now->ptes - before->ptes,
+		.syncs = now->syncs - before->syncs,
+		.invalidations = now->invalidations - before->invalidations,
+		.iotlb_hits = now->iotlb_hits - before->iotlb_hits,
+		.iotlb_misses = now->iotlb_misses - before->iotlb_misses,
+		.faults = now->faults - before->faults,
+	};
+
+	for (unsigned i = 0; i < 4; i++)
+		d.how[i] = now->how[i] - before->how[i];
+	return d;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What phyr and the simulated machine count, as one set of numbers to subtract. */
+#ifndef STATS_H
+#define STATS_H
+
+#include <phyr/phyr.h>
+#include <phyr/sim.h>
+
+struct counts {
+	uint64_t links; /* into windows, by whatever call */
+	uint64_t walks; /* of the page table */
+	uint64_t ptes;  /* leaf entries written */
+	uint64_t syncs; /* new mappings made visible */
+	uint64_t invalidations;
+	uint64_t iotlb_hits;
+	uint64_t iotlb_misses;
+	uint64_t faults;
+	uint64_t how[4]; /* phyr_dma_map() answers, by enum phyr_dma_how */
+};
+
+struct counts counts_now(struct phyr *p);
+struct counts counts_since(const struct counts *before, const struct counts *now);
+
+#endif
