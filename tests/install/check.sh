@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Install into an empty folder, then build and run a program outside the tree from what is there:
+# check.sh BUILD_FOLDER CC CXX
+set -eu
+build=$1 cc=$2 cxx=$3
+program=$(cd "$(dirname "$0")" && pwd)/outside.c
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+DESTDIR=$root meson install -C "$build" --no-rebuild --quiet
+pc=$(find "$root" -name phyr.pc)
+[ -n "$pc" ] || {
+	echo 'no phyr.pc was installed'
+	exit 1
+}
+
+# Nothing but the installed folder is searched, and its paths are under $root.
+export PKG_CONFIG_LIBDIR=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+lib=$(pkg-config --variable=libdir phyr)
+[ -d "$lib" ] || lib=$root$lib
+cd "$root"
+
+# build_and_run WHAT COMPILER FLAGS... : as one word list, as a user's makefile has it
+build_and_run() {
+	local what=$1
+	shift
+	"$@" -o "program-$what"
+	LD_LIBRARY_PATH=$lib "./program-$what"
+}
+
+# shellcheck disable=SC2046 # pkg-config's answer is a list of words
+{
+	build_and_run shared "$cc" -Wall -Wextra -Werror "$program" $(pkg-config --cflags --libs phyr)
+	build_and_run static "$cc" -Wall -Wextra -Werror -static "$program" \
+		$(pkg-config --static --cflags --libs phyr)
+	build_and_run cxx "$cxx" -Wall -Wextra -Werror -x c++ "$program" -x none \
+		$(pkg-config --cflags --libs phyr)
+}
+
+readelf -d program-shared | grep -q 'NEEDED.*libphyr\.so\.0' || {
+	echo 'the shared program does not need libphyr.so.0'
+	exit 1
+}
+if readelf -d program-static 2>/dev/null | grep -q NEEDED; then
+	echo 'the static program needs a library'
+	exit 1
+fi
+internal=$(find "$root" -path '*include*' -name '*.h' ! -path '*/include/phyr/*')
+[ -z "$internal" ] || {
+	echo "headers that are not public were installed: $internal"
+	exit 1
+}
+echo "installed: $(find "$root" -type f ! -name 'program-*' | wc -l) files; shared, static and C++ programs run"
