@@ -75,11 +75,13 @@ struct phyr_space {
  * Fields that say nothing in a given report are 0 or NULL. Strings are static.
  */
 struct phyr_report {
-	int err;              /**< the negative errno that the call returns */
-	const char *call;     /**< the public call, without its parentheses */
-	uint64_t index;       /**< which range, word or request of several, from 0 */
-	phyr_addr_t addr;     /**< the range's address */
-	uint64_t len;         /**< and its length, bytes */
+	int err;          /**< the negative errno that the call returns */
+	const char *call; /**< the public call, without its parentheses */
+	uint64_t index;   /**< which range, word or request of several, from 0 */
+	const char *
+		index_of; /**< what index numbers, "command"; NULL: ranges. "device": a source id */
+	phyr_addr_t addr; /**< the range's address */
+	uint64_t len;     /**< and its length, bytes */
 	phyr_dma_addr_t iova; /**< I/O address, where one is meant */
 	uint64_t limit;       /**< the limit that was hit, in the unit of what hit it */
 	const char *hint;     /**< one line: what is wrong, and what to do */

@@ -214,7 +214,7 @@ static int choose_format(struct soft *soft, enum phyr_pgtbl_format wanted, unsig
 		return 0;
 	}
 	return env_fail(soft->iommu.env, .err = -EOPNOTSUPP, .call = "phyr_soft_create",
-			.index = (uint64_t)wanted, .limit = has,
+			.index = (uint64_t)wanted, .index_of = "format", .limit = has,
 			.hint = "the hardware does not walk this format");
 }
 
@@ -227,7 +227,8 @@ static int try_table(struct soft *soft, bool sizes_chosen)
 	if (err == -EINVAL)
 		return env_fail(soft->iommu.env, .err = sizes_chosen ? -EINVAL : -EOPNOTSUPP,
 				.call = "phyr_soft_create", .index = soft->table.levels,
-				.addr = soft->table.page_sizes, .limit = soft->table.oa_bits,
+				.index_of = "levels", .addr = soft->table.page_sizes,
+				.limit = soft->table.oa_bits,
 				.hint = "the format has no such levels, page sizes or addresses");
 	if (err)
 		return env_fail(soft->iommu.env, .err = err, .call = "phyr_soft_create",

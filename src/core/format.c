@@ -25,6 +25,22 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
 	line->used += n > 0 ? (size_t)n : 0;
 }
 
+/* Which of several, and where: "(range 3: 0x1000 + 0x200)", "(device 01:00.0)". */
+static void add_place(struct line *line, const struct phyr_report *report)
+{
+	if (!report->len && !report->index_of)
+		return;
+	if (report->index_of && !strcmp(report->index_of, "device"))
+		add(line, " (device %02" PRIx64 ":%02" PRIx64 ".%" PRIx64, report->index >> 8,
+		    report->index >> 3 & 31, report->index & 7);
+	else
+		add(line, " (%s %" PRIu64, report->index_of ? report->index_of : "range",
+		    report->index);
+	if (report->len)
+		add(line, ": 0x%" PRIx64 " + 0x%" PRIx64, report->addr, report->len);
+	add(line, ")");
+}
+
 int phyr_report_format(const struct phyr_report *report, char *buf, size_t size)
 {
 	struct line line = {buf, size, 0};
@@ -32,9 +48,7 @@ int phyr_report_format(const struct phyr_report *report, char *buf, size_t size)
 	add(&line, "%s: %s", report->call ? report->call : "phyr", strerror(-report->err));
 	if (report->hint)
 		add(&line, ": %s", report->hint);
-	if (report->len)
-		add(&line, " (range %" PRIu64 ": 0x%" PRIx64 " + 0x%" PRIx64 ")", report->index,
-		    report->addr, report->len);
+	add_place(&line, report);
 	if (report->iova)
 		add(&line, " at iova 0x%" PRIx64, report->iova);
 	if (report->limit)

@@ -59,8 +59,8 @@ int phyr_dma_map_next(struct phyr_dev *dev, const struct phyr_dma_map *m,
 		return 0;
 	if (unlikely(limits->max_segments && iter->nr == limits->max_segments))
 		return env_fail(dev->env, .err = -E2BIG, .call = "phyr_dma_map_next",
-				.index = iter->nr, .addr = iter->rest.addr, .len = iter->rest.len,
-				.limit = limits->max_segments,
+				.index = iter->nr, .index_of = "segment", .addr = iter->rest.addr,
+				.len = iter->rest.len, .limit = limits->max_segments,
 				.hint = "more segments than the device takes: split the request");
 	vec->addr = iter->rest.addr;
 	vec->len = min_u64(iter->rest.len, segment_max(limits, vec->addr));

@@ -87,7 +87,11 @@ int phyr_domain_attach(struct phyr_domain *domain, uint32_t source)
 
 	if (err)
 		return env_fail(domain->env, .err = err, .call = CALL, .index = source,
-				.hint = "the backend does not attach this source id");
+				.index_of = "device",
+				.hint = err == -EBUSY ? "it has a domain already"
+					: err == -ENODEV
+						? "no such device: add it to the machine first"
+						: "the backend does not attach it");
 	if (!domain_translates(domain))
 		return 0;
 	err = take_aperture(domain);

@@ -66,7 +66,7 @@ static void report_leak(struct phyr_domain *domain)
 	phyr_iova_get_stats(domain->iova, &left);
 	if (left.live)
 		env_fail(domain->env, .err = -EBUSY, .call = "phyr_domain_destroy",
-			 .index = left.live, .len = left.live_bytes,
+			 .index = left.live, .index_of = "live allocations", .len = left.live_bytes,
 			 .hint = "iova still in use: a window, map or coherent memory was not "
 				 "given back");
 }

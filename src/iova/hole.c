@@ -81,8 +81,8 @@ static size_t first_busy(const struct phyr_iova *iova, const struct phyr_iova_ho
 static int fail(struct phyr_iova *iova, int err, const char *call,
 		const struct phyr_iova_hole *hole, size_t index, const char *hint)
 {
-	return env_fail(iova->env, .err = err, .call = call, .index = index, .iova = hole->start,
-			.limit = hole->last, .hint = hint);
+	return env_fail(iova->env, .err = err, .call = call, .index = index, .index_of = "hole",
+			.iova = hole->start, .limit = hole->last, .hint = hint);
 }
 
 int phyr_iova_exclude_all(struct phyr_iova *iova, const char *call,

@@ -230,7 +230,7 @@ static void report_status(const struct phyr_nvme_queue *queue, const struct nvme
 			  const struct nvme_done *done, int err)
 {
 	env_fail(queue->nvme->env, .err = err, .call = call_name(slot->opc), .index = done->cid,
-		 .addr = slot->offset, .len = slot->len,
+		 .index_of = "command", .addr = slot->offset, .len = slot->len,
 		 .hint = phyr_nvme_status_hint(done->status));
 }
 
@@ -260,6 +260,7 @@ static void fail_stray(struct phyr_nvme_queue *queue, const struct nvme_done *do
 			       .err = -EIO,
 			       .call = "phyr_nvme_poll",
 			       .index = done->cid,
+			       .index_of = "command",
 			       .hint = "a completion of a command that is not in flight: "
 				       "the controller cannot be trusted and is disabled",
 		       });
@@ -288,6 +289,7 @@ static void fail_late(struct phyr_nvme_queue *queue, const struct nvme_slot *slo
 					    .err = -ETIMEDOUT,
 					    .call = call_name(slot->opc),
 					    .index = (uint64_t)(slot - queue->slots),
+					    .index_of = "command",
 					    .addr = slot->offset,
 					    .len = slot->len,
 					    .hint = "a command did not end in time: "

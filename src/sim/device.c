@@ -122,6 +122,7 @@ int phyr_sim_dev_add(struct phyr_sim *sim, const struct phyr_sim_dev_ops *ops, v
 	}
 	free(sdev);
 	return env_fail(&sim->tables.env, .err = err, .call = "phyr_sim_dev_add", .index = source,
+			.index_of = "device",
 			.hint = err == -EEXIST ? "another device has this source id"
 					       : "no memory for a device");
 }
@@ -168,7 +169,7 @@ int phyr_sim_set_irq(struct phyr_sim_dev *sdev, unsigned vector,
 
 	if (vector >= PHYR_SIM_VECTORS)
 		return env_fail(&sdev->sim->tables.env, .err = -EINVAL, .call = "phyr_sim_set_irq",
-				.index = vector, .limit = PHYR_SIM_VECTORS,
+				.index = vector, .index_of = "vector", .limit = PHYR_SIM_VECTORS,
 				.hint = "no such vector");
 	turn = phyr_sim_turn_begin(sdev->sim);
 	sdev->irqs[vector].fn = fn;

@@ -31,6 +31,21 @@ static void line_says_all(void **state)
 	assert_int_equal(phyr_report_format(&r, cut, sizeof(cut)), n);
 	assert_string_equal(cut, "phyr_x: I");
 	assert_int_equal(phyr_report_format(&r, NULL, 0), n);
+	r = (struct phyr_report){.err = -EFAULT,
+				 .call = "fault",
+				 .index = 0x1a3,
+				 .index_of = "device",
+				 .iova = 0x9000};
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf, "fault: Bad address (device 01:14.3) at iova 0x9000");
+	r = (struct phyr_report){.err = -EIO,
+				 .call = "phyr_z",
+				 .index = 9,
+				 .index_of = "command",
+				 .addr = 1,
+				 .len = 2};
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf, "phyr_z: Input/output error (command 9: 0x1 + 0x2)");
 }
 
 static void fail_reports_and_returns(void **state)
