@@ -160,14 +160,19 @@ PHYR_API int phyr_dma_iova_sync(struct phyr_dev *dev, struct phyr_dma_iova_state
  * Take whole links out; the window stays. When it returns, the device can't reach the memory.
  *
  * Cost: one walk and one invalidation, waited for; no allocation.
- * @return 0; -EINVAL size 0, an edge that is no edge of a link, dir or attrs; -ERANGE past the
- *         window. Nothing changed then.
+ * @return 0; -EINVAL size 0, an edge that is no edge of a link, a dir or attrs that there are
+ *         not (they are not compared with the link's); -ERANGE past the window. Nothing changed then.
  */
 PHYR_API int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				  uint64_t offset, uint64_t size, enum phyr_dma_dir dir,
 				  unsigned attrs);
 
-/** Give back a window in which nothing is linked; the state is zeroed. Without a window: nothing. */
+/**
+ * Give back a window in which nothing is linked; the state is zeroed. Without a window: nothing.
+ *
+ * A link at the window's start is noticed: reported (-EBUSY), and nothing changes. Links elsewhere
+ * are the caller's to have unlinked.
+ */
 PHYR_API void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_state *state);
 
 /**

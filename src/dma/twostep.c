@@ -184,8 +184,17 @@ int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state
 
 void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_state *state)
 {
+	struct phyr_translation at;
+
 	if (!state->size)
 		return;
+	if (unlikely(!phyr_domain_translate(dev->domain, state->addr, &at))) {
+		env_fail(dev->env, .err = -EBUSY, .call = "phyr_dma_iova_free", .iova = state->addr,
+			 .len = state->size,
+			 .hint = "a link is still in the window, which is kept: unlink it, or "
+				 "destroy");
+		return;
+	}
 	phyr_window_free(dev, state);
 	*state = (struct phyr_dma_iova_state){0};
 }

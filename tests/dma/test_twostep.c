@@ -561,6 +561,27 @@ static void sync_range(void **state)
 }
 
 /* A destroy that does not match the links touches nothing that is not the window's. */
+/* A window with a link at its start is not given back, by free or by a destroy of nothing. */
+static void free_of_what_is_linked(void **state)
+{
+	struct phyr_dma_iova_state s, was;
+	struct rig r;
+
+	rig_init(&r, &vtdss);
+	assert_true(phyr_dma_iova_try_alloc(r.dev, &s, 0x200, 0x1000));
+	assert_int_equal(link_ram(&r, &s, 0x40200, 0, 0x1000, PHYR_DMA_FROM_DEVICE), 0);
+	was = s;
+	phyr_dma_iova_free(r.dev, &s);
+	assert_int_equal(r.t.last.iova, was.addr);
+	assert_report(&r, -EBUSY, "phyr_dma_iova_free", 0, 0x1000);
+	phyr_dma_iova_destroy(r.dev, &s, 0, PHYR_DMA_FROM_DEVICE, 0);
+	assert_memory_equal(&s, &was, sizeof(s));
+	assert_int_equal(rig_walk(&r, s.addr), 0x40200);
+	phyr_dma_iova_destroy(r.dev, &s, 0x1000, PHYR_DMA_FROM_DEVICE, 0);
+	assert_true(rig_idle(&r));
+	rig_fini(&r);
+}
+
 static void destroy_of_what_is_not(void **state)
 {
 	struct phyr_dma_iova_state s, next;
@@ -627,6 +648,7 @@ int main(void)
 		cmocka_unit_test(unlink_of_parts),
 		cmocka_unit_test(unlink_whole_links),
 		cmocka_unit_test(sync_range),
+		cmocka_unit_test(free_of_what_is_linked),
 		cmocka_unit_test(destroy_of_what_is_not),
 		cmocka_unit_test(large_granule),
 	};
