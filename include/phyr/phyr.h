@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * phyr: memory to a device. This header brings all the others, and the front door.
+ * phyr: memory to a device. This header brings the front door and all the others but sim.h.
  *
  *   phyr_open("sim:disk.img", NULL, &p);                a device, its domain, its backend
  *   phyr_list_from_user(p, buf, len, &list);            memory as physical ranges
@@ -44,11 +44,11 @@ struct phyr_opts {
 	size_t size; /**< sizeof(struct phyr_opts) */
 	enum phyr_iommu_choice iommu;
 	enum phyr_pgtbl_format format; /**< soft: table format; 0: VT-d second stage */
-	unsigned depth;                /**< of the I/O queue; 0: 128, or what the device has */
+	unsigned depth;                /**< of the I/O queue, at most what the device has; 0: 128 */
 	bool writable;                 /**< allow writes; the default is to refuse them */
 	struct phyr_nvme_opts nvme;    /**< size 0: defaults */
 	struct phyr_sim *sim;          /**< machine to use, borrowed; NULL: one of its own */
-	/** Who is told what went wrong, blocked accesses of the device among it: from any thread that
+	/** Who is told what went wrong, blocked accesses of a device behind an IOMMU among it: from any thread that
 	 *  calls phyr, and from the simulated machine's. Must not call phyr. May be NULL. */
 	void (*report)(void *arg, const struct phyr_report *report);
 	void *report_arg;

@@ -49,7 +49,7 @@ struct phyr_sim_config {
 };
 
 /**
- * Make a machine. It reports nothing by itself: whoever wants to hear of failures of the other
+ * Make a machine; config NULL: all defaults. It reports nothing by itself: whoever wants to hear of failures of the other
  * calls sets report in phyr_sim_env().
  *
  * @return 0; -EINVAL settings; -ENOMEM memory or address space
@@ -63,7 +63,8 @@ PHYR_API void phyr_sim_destroy(struct phyr_sim *sim);
  * The environment whose page memory lies in the machine: for page tables, rings, coherent memory.
  *
  * Blocks up to 1 GiB. All else is as in phyr_env_hosted(). The caller may set its report and wrap
- * it, but not copy it: page memory finds its machine by the environment's address. Memory that was
+ * it, but not copy it: page memory finds its machine by the environment's address. An environment of
+ * one's own takes phys_delta from it, and hands alloc_pages and free_pages on to it. Memory that was
  * given back is not there for devices and the IOMMU: access to it is a fault.
  */
 PHYR_API struct phyr_env *phyr_sim_env(struct phyr_sim *sim);
@@ -161,6 +162,8 @@ struct phyr_sim_dev_ops {
  *
  * @param ops     borrowed
  * @param source  its source id; one device each
+ *
+ * A device is there before phyr_dev_create() attaches its source id to a domain.
  * @return 0; -EEXIST the source id is taken; -ENOMEM
  */
 PHYR_API int phyr_sim_dev_add(struct phyr_sim *sim, const struct phyr_sim_dev_ops *ops, void *priv,
@@ -197,8 +200,8 @@ PHYR_API void phyr_sim_dev_set_iommu(struct phyr_sim_dev *sdev, bool behind);
  *
  * Where both edges lie on 8-byte words, the last word written is visible after all others; up to 64
  * bytes each word is moved whole.
- * @return 0; -EFAULT blocked (the log and the domain's handler are told; what came before the
- *         blocked page has moved)
+ * @return 0; -EFAULT blocked (the log is told and, behind an IOMMU, the domain's handler; what came
+ *         before the blocked page has moved)
  */
 PHYR_API int phyr_sim_dma_read(struct phyr_sim_dev *sdev, phyr_dma_addr_t addr, void *buf,
 			       uint64_t len);

@@ -64,8 +64,9 @@ static void *space_to_cpu(const struct phyr_space *space, phyr_addr_t addr, uint
 
 int phyr_sim_create(const struct phyr_sim_config *config, struct phyr_sim **out)
 {
-	const char *hint = config->size == sizeof(*config) ? check(config) : "size: unknown";
-	struct phyr_sim_config c = *config;
+	static const struct phyr_sim_config defaults = {.size = sizeof(defaults)};
+	struct phyr_sim_config c = config ? *config : defaults;
+	const char *hint = c.size == sizeof(c) ? check(&c) : "size: unknown";
 	struct phyr_sim *sim;
 
 	if (hint)

@@ -44,7 +44,7 @@ expect 2 "no such option, or its value is missing" io "$img" --bs
 expect 2 "not a size" io "$img" --bs 4q
 expect 2 "not a size" io "$img" --bs -4k
 expect 2 "not a size" io "$img" --size 1mm
-expect 2 "not a size" io "$img" --bs 8k-4k
+expect 2 "first size is the larger" io "$img" --bs 8k-4k
 expect 2 "not a size" io "$img" --size 99999999999999999999
 expect 2 "nothing to do" io "$img" --size 0
 expect 2 "from 512 bytes to 8m" io "$img" --bs 256
@@ -64,6 +64,9 @@ expect 2 "leave --io-size out" io "$img" --checksum --io-size 4k
 expect 1 "is there already" io "$img" --create 1m --rw write
 expect 1 "No such file" io "sim:$dir/no/where" --create 1m --rw write
 expect 2 "unknown option" bench --frob
+expect 2 "value is missing" bench --filter
+expect 2 "chosen by --filter" bench dma
+expect 2 "a multiple of 512" io "sim:$dir/new" --create 1000 --rw write
 expect 2 "no row" bench --filter no-such-row
 expect 2 "takes no options" demo now
 

@@ -34,6 +34,8 @@ printf x | dd of="$dir/new" bs=1 seek=1234567 conv=notrunc 2>/dev/null
 if "$phyr" io "sim:$dir/new" --rw read --bs 64k --verify --json >"$dir/json" 2>/dev/null; then
 	fail "a damaged block was not seen"
 fi
+"$phyr" io "sim:$dir/mix" --rw read --verify >/dev/null 2>"$dir/err" && fail "unstamped blocks pass"
+grep -q "carry no stamp" "$dir/err" || fail "unstamped blocks are not told apart"
 grep -q '"verify_errors":1,' "$dir/json" || fail "not exactly one wrong block"
 
 echo "== SHA-256 as others compute it"

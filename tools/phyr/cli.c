@@ -77,7 +77,7 @@ int cli_parse_size_range(const char *text, uint64_t *low, uint64_t *high)
 		if (take_size(&text, &b))
 			return -EINVAL;
 	}
-	if (*text || a > b)
+	if (*text)
 		return -EINVAL;
 	*low = a;
 	*high = b;

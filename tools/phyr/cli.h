@@ -16,7 +16,7 @@ int cli_error(int status, const char *command, const char *format, ...)
 
 /* A size: digits and one of b k m g t (powers of 1024, upper or lower case). 0 or -EINVAL. */
 int cli_parse_size(const char *text, uint64_t *out);
-/* A size, or two of them with a dash. */
+/* A size, or two of them with a dash; the first may be the larger. */
 int cli_parse_size_range(const char *text, uint64_t *low, uint64_t *high);
 /* A whole number, decimal or 0x…. */
 int cli_parse_number(const char *text, uint64_t *out);

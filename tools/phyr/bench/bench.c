@@ -267,11 +267,13 @@ int cmd_bench(int argc, char **argv)
 		else if (option == 'h')
 			return puts("usage: phyr bench [--filter PART-OF-A-NAME] [--json]") < 0;
 		else
-			return cli_error(EXIT_USAGE, "bench", "%s: unknown option",
+			return cli_error(EXIT_USAGE, "bench",
+					 optopt ? "%s: its value is missing" : "%s: unknown option",
 					 argv[optind - 1]);
 	}
 	if (optind < argc)
-		return cli_error(EXIT_USAGE, "bench", "'%s': takes no arguments", argv[optind]);
+		return cli_error(EXIT_USAGE, "bench", "'%s': rows are chosen by --filter %s",
+				 argv[optind], argv[optind]);
 	if (limits_init())
 		return cli_error(EXIT_FAILED, "bench", "no memory");
 	status = bench(filter, json);

@@ -2,6 +2,7 @@
 /* phyr io TARGET: a row for each mapping mode. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,27 +53,40 @@ static bool checksums_differ(const struct io_row *rows, unsigned nr)
 	return false;
 }
 
+/* What the rows found, as an exit status. */
+static int judge(const struct io_run *run, const struct io_row *rows)
+{
+	bool wrong = false;
+
+	for (unsigned i = 0; i < run->opts->nr_maps; i++)
+		wrong |= row_failed(&rows[i]);
+	if (checksums_differ(rows, run->opts->nr_maps))
+		return cli_error(EXIT_FAILED, COMMAND, "the modes read different data");
+	if (run->verify.unstamped)
+		return cli_error(EXIT_FAILED, COMMAND,
+				 "%" PRIu64
+				 " blocks carry no stamp: was all of it written with --verify?",
+				 run->verify.unstamped);
+	if (wrong)
+		return cli_error(EXIT_FAILED, COMMAND,
+				 "wrong blocks, faults or leaks: see the rows");
+	return 0;
+}
+
 static int run_rows(struct io_run *run, struct io_row *rows)
 {
 	const struct io_opts *opts = run->opts;
-	int status = 0, wrong = 0;
+	int status = 0;
 
-	for (unsigned i = 0; !status && i < opts->nr_maps; i++) {
+	for (unsigned i = 0; !status && i < opts->nr_maps; i++)
 		status = row_run(run, opts->maps[i], &rows[i]);
-		wrong |= row_failed(&rows[i]);
-	}
 	if (status)
 		return status;
 	if (opts->json)
 		json_rows(opts, rows, opts->nr_maps);
 	else
 		print_rows(opts, rows, opts->nr_maps);
-	if (checksums_differ(rows, opts->nr_maps))
-		return cli_error(EXIT_FAILED, COMMAND, "the modes read different data");
-	if (wrong)
-		return cli_error(EXIT_FAILED, COMMAND,
-				 "wrong blocks, faults or leaks: see the rows");
-	return 0;
+	return judge(run, rows);
 }
 
 int cmd_io(int argc, char **argv)

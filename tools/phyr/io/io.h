@@ -85,6 +85,7 @@ struct verify {
 	uint64_t seed;
 	bool starts_zeroed; /* unwritten blocks are zero: this run made the file */
 	bool stamped;       /* unwritten blocks carry stamps of an earlier run */
+	uint64_t unstamped; /* blocks found without a stamp that should have one */
 };
 
 int verify_init(struct verify *v, const struct io_opts *opts, uint64_t nr_blocks,
@@ -93,7 +94,7 @@ void verify_fini(struct verify *v);
 /* Stamp blocks that are about to be written, each with its next generation. */
 void verify_fill(struct verify *v, void *buf, uint64_t lba, uint64_t len);
 /* Check blocks that were read. @return how many are wrong */
-uint64_t verify_check(const struct verify *v, const void *buf, uint64_t lba, uint64_t len);
+uint64_t verify_check(struct verify *v, const void *buf, uint64_t lba, uint64_t len);
 /* Whether there is anything to expect of the block at all. */
 bool verify_knows(const struct verify *v, uint64_t lba);
 

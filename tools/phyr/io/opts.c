@@ -87,6 +87,20 @@ static int parse_size(const char *option, const char *text, uint64_t *out)
 	return *out ? 0 : cli_error(EXIT_USAGE, COMMAND, "--%s 0: nothing to do", option);
 }
 
+static int parse_bs(const char *text, struct io_opts *opts)
+{
+	if (cli_parse_size_range(text, &opts->bs_min, &opts->bs_max))
+		return bad_size("bs", text);
+	if (opts->bs_min > opts->bs_max)
+		return cli_error(EXIT_USAGE, COMMAND, "--bs %s: the first size is the larger",
+				 text);
+	if (opts->bs_min < 512 || opts->bs_max > 8 << 20)
+		return cli_error(EXIT_USAGE, COMMAND, "--bs %s: from 512 bytes to 8m", text);
+	if (opts->bs_min % 512 || opts->bs_max % 512)
+		return cli_error(EXIT_USAGE, COMMAND, "--bs %s: multiples of 512 bytes", text);
+	return 0;
+}
+
 static int parse_number(const char *option, const char *text, uint64_t low, uint64_t high,
 			uint64_t *out)
 {
@@ -168,9 +182,7 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 {
 	switch (option) {
 	case OPT_BS:
-		if (cli_parse_size_range(arg, &opts->bs_min, &opts->bs_max))
-			return bad_size("bs", arg);
-		return 0;
+		return parse_bs(arg, opts);
 	case OPT_IODEPTH:
 		return parse_number("iodepth", arg, 1, 1024, &opts->iodepth);
 	case OPT_SIZE:
@@ -192,15 +204,6 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 	}
 }
 
-static int check_bs(const struct io_opts *opts)
-{
-	if (opts->bs_min < 512 || opts->bs_max > 8 << 20)
-		return cli_error(EXIT_USAGE, COMMAND, "--bs: from 512 bytes to 8m");
-	if (opts->bs_min % 512 || opts->bs_max % 512)
-		return cli_error(EXIT_USAGE, COMMAND, "--bs: multiples of 512 bytes");
-	return 0;
-}
-
 /* What must fit together, whatever the target is like. */
 static int check(const struct io_opts *opts)
 {
@@ -219,7 +222,9 @@ static int check(const struct io_opts *opts)
 				 "--rw %s would overwrite %s; say --destroy-data to allow it, or "
 				 "--create SIZE for a new file",
 				 io_rw_names[opts->rw], opts->file);
-	return check_bs(opts);
+	if (opts->create % 512)
+		return cli_error(EXIT_USAGE, COMMAND, "--create: a multiple of 512 bytes");
+	return 0;
 }
 
 static int take_target(int argc, char **argv, struct io_opts *opts)

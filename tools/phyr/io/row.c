@@ -45,6 +45,12 @@ static int open_target(struct trial *s, enum io_map map)
 	return err ? failed(s, "open", err) : 0;
 }
 
+static int off_block(const char *option, const struct phyr_nvme_info *info)
+{
+	return cli_error(EXIT_USAGE, COMMAND, "--%s: multiples of the block, %u bytes", option,
+			 info->block_size);
+}
+
 /* What the target's own size and block say about the options. */
 static int check_sizes(struct trial *s)
 {
@@ -57,11 +63,12 @@ static int check_sizes(struct trial *s)
 		return cli_error(EXIT_USAGE, COMMAND,
 				 "--size %" PRIu64 " is beyond %s (%" PRIu64 " bytes)", size,
 				 o->target, bytes);
-	if (size % info->block_size || o->io_size % info->block_size ||
-	    o->bs_min % info->block_size || o->bs_max % info->block_size)
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--size, --io-size and --bs: multiples of the block, %u bytes",
-				 info->block_size);
+	if (size % info->block_size)
+		return off_block("size", info);
+	if (o->io_size % info->block_size)
+		return off_block("io-size", info);
+	if (o->bs_min % info->block_size || o->bs_max % info->block_size)
+		return off_block("bs", info);
 	return 0;
 }
 

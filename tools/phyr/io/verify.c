@@ -31,7 +31,7 @@ int verify_init(struct verify *v, const struct io_opts *opts, uint64_t nr_blocks
 		.block_size = block_size,
 		.seed = opts->seed,
 		.starts_zeroed = opts->create,
-		.stamped = !rw_writes(opts->rw),
+		.stamped = !rw_writes(opts->rw) && !opts->create,
 	};
 	return v->generation ? 0 : -ENOMEM;
 }
@@ -107,7 +107,7 @@ bool verify_knows(const struct verify *v, uint64_t lba)
 	return v->generation[lba] || v->starts_zeroed || v->stamped;
 }
 
-static bool block_is_right(const struct verify *v, const uint64_t *words, uint64_t lba)
+static bool block_is_right(struct verify *v, const uint64_t *words, uint64_t lba)
 {
 	size_t nr = v->block_size / 8;
 	struct stamp stamp;
@@ -117,14 +117,18 @@ static bool block_is_right(const struct verify *v, const uint64_t *words, uint64
 	if (!v->generation[lba] && v->starts_zeroed)
 		return block_is_zero(words, nr);
 	memcpy(&stamp, words, sizeof(stamp));
-	if (stamp.magic != MAGIC || stamp.lba != lba)
+	if (stamp.magic != MAGIC) {
+		v->unstamped++;
+		return false;
+	}
+	if (stamp.lba != lba)
 		return false;
 	if (v->generation[lba] && (stamp.generation != v->generation[lba] || stamp.seed != v->seed))
 		return false;
 	return block_is_whole(words, nr, &stamp);
 }
 
-uint64_t verify_check(const struct verify *v, const void *buf, uint64_t lba, uint64_t len)
+uint64_t verify_check(struct verify *v, const void *buf, uint64_t lba, uint64_t len)
 {
 	uint64_t wrong = 0;
 
