@@ -50,7 +50,7 @@ struct phyr_soft_hw {
 	int (*set_table)(struct phyr_soft_hw *hw, uint32_t source,
 			 const struct phyr_soft_table *table, phyr_fault_fn *fault, void *arg);
 	/** Take it away and forget what was cached for it; done when it returns. */
-	void (*clear_table)(struct phyr_soft_hw *hw, uint32_t source);
+	void (*clear_table)(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain);
 	/** Forget cached translations and table entries of [start, last]; done when it returns. */
 	void (*invalidate)(struct phyr_soft_hw *hw, uint32_t domain, uint64_t start, uint64_t last);
 	/** A number for a domain, which no other domain of this hardware has; 0: none is left. */

@@ -108,7 +108,7 @@ static void soft_detach(void *ctx, uint32_t source)
 	struct soft_domain *domain = ctx;
 	struct phyr_soft_hw *hw = domain->soft->hw;
 
-	hw->clear_table(hw, source);
+	hw->clear_table(hw, source, domain->id);
 }
 
 static void soft_aperture(void *ctx, struct phyr_aperture *out)

@@ -94,7 +94,7 @@ static bool drop(struct sim_iommu *iommu, uint32_t domain, uint64_t start, uint6
 	return leaf;
 }
 
-static void clear_table(struct phyr_soft_hw *hw, uint32_t source)
+static void clear_table(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain)
 {
 	struct sim_iommu *iommu = iommu_of(hw);
 	struct sim_context *context;
@@ -102,9 +102,9 @@ static void clear_table(struct phyr_soft_hw *hw, uint32_t source)
 
 	pthread_mutex_lock(&iommu->lock);
 	context = find_context(iommu, source);
-	if (context && context->has_table) {
+	if (context && context->has_table && context->table.domain == domain) {
 		context->has_table = false;
-		drop(iommu, context->table.domain, 0, ~(uint64_t)0, 0);
+		drop(iommu, domain, 0, ~(uint64_t)0, 0);
 	}
 	turn = phyr_sim_turn_now(sim_of(iommu));
 	pthread_mutex_unlock(&iommu->lock);

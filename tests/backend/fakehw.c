@@ -26,9 +26,12 @@ static int set_table(struct phyr_soft_hw *hw, uint32_t source, const struct phyr
 	return 0;
 }
 
-static void clear_table(struct phyr_soft_hw *hw, uint32_t source)
+static void clear_table(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain)
 {
-	((struct fakehw *)hw)->devices[source].set = false;
+	struct fakehw_device *device = &((struct fakehw *)hw)->devices[source];
+
+	if (device->table.domain == domain)
+		device->set = false;
 }
 
 static void invalidate(struct phyr_soft_hw *hw, uint32_t domain, uint64_t start, uint64_t last)

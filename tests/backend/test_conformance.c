@@ -60,6 +60,8 @@ static void device_belongs_to_one_domain(void **state)
 
 	assert_int_equal(phyr_domain_create(r.iommu, &other), 0);
 	assert_int_equal(phyr_domain_attach(other, RIG_SOURCE), -EBUSY);
+	phyr_domain_detach(other, RIG_SOURCE); /* which does not have it: nothing changes */
+	assert_int_equal(phyr_domain_attach(other, RIG_SOURCE), -EBUSY);
 	assert_int_equal(phyr_domain_attach(r.domain, RIG_SOURCE), -EBUSY);
 	told(-EBUSY, "phyr_domain_attach");
 	assert_int_equal(r.t.last.index, RIG_SOURCE);

@@ -20,7 +20,7 @@ static int set_table(struct phyr_soft_hw *hw, uint32_t source, const struct phyr
 	return of(hw)->attach_err;
 }
 
-static void clear_table(struct phyr_soft_hw *hw, uint32_t source)
+static void clear_table(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain)
 {
 }
 

@@ -286,7 +286,7 @@ static int hw_set_table(struct phyr_soft_hw *hw, uint32_t source,
 	return 0;
 }
 
-static void hw_clear_table(struct phyr_soft_hw *hw, uint32_t source)
+static void hw_clear_table(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain)
 {
 	((struct hardware *)hw)->attached = false;
 }

@@ -415,7 +415,7 @@ static void wait_in_flight(unsigned how)
 	if (how == 0)
 		hw->invalidate(hw, 1, 0x1000, 0x1fff);
 	else if (how == 1)
-		hw->clear_table(hw, SOURCE);
+		hw->clear_table(hw, SOURCE, table.domain);
 	else
 		phyr_sim_unpin(sim, &list);
 	assert_int_equal(__atomic_load_n(&s.out, __ATOMIC_RELAXED), 1);

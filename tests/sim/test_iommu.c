@@ -90,7 +90,7 @@ static int attach(struct rig *rig, enum phyr_pgtbl_format format, unsigned level
 
 static void end_rig(struct rig *rig)
 {
-	rig->hw->clear_table(rig->hw, SOURCE);
+	rig->hw->clear_table(rig->hw, SOURCE, DOMAIN);
 	phyr_sim_dev_remove(rig->sdev);
 	phyr_sim_destroy(rig->sim);
 }
@@ -166,7 +166,7 @@ static void set_table_refuses(void **state)
 	assert_int_equal(rig.hw->set_table(rig.hw, SOURCE + 1, &table, NULL, NULL), -19);
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x200000000000), 0);
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x200000000000), -16);
-	rig.hw->clear_table(rig.hw, SOURCE);
+	rig.hw->clear_table(rig.hw, SOURCE, DOMAIN);
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x200000000000), 0);
 	end_rig(&rig);
 }
@@ -225,7 +225,7 @@ static void range_ends_with_the_table(void **state)
 	expect_block(&rig, 0xffffffffffff - 7, PHYR_READ, PHYR_FAULT_NOT_PRESENT);
 	expect_block(&rig, 0x1000000000000, PHYR_READ, PHYR_FAULT_RANGE);
 	expect_block(&rig, ~(uint64_t)7, PHYR_WRITE, PHYR_FAULT_RANGE);
-	rig.hw->clear_table(rig.hw, SOURCE);
+	rig.hw->clear_table(rig.hw, SOURCE, DOMAIN);
 	assert_int_equal(attach(&rig, PHYR_PGTBL_X86_64, 4, 0x200000000000), 0);
 	expect_block(&rig, 0x7fffffffffff - 7, PHYR_READ, PHYR_FAULT_NOT_PRESENT);
 	expect_block(&rig, 0x800000000000, PHYR_READ, PHYR_FAULT_RANGE);
@@ -273,7 +273,7 @@ static void bad_entries_and_addresses(void **state)
 	expect_block(&rig, 0x205008, PHYR_WRITE, PHYR_FAULT_BAD_ADDRESS);
 	expect_block(&rig, 0x600000, PHYR_READ, PHYR_FAULT_BAD_ADDRESS);
 	expect_block(&rig, 0x800000, PHYR_READ, PHYR_FAULT_BAD_ADDRESS);
-	rig.hw->clear_table(rig.hw, SOURCE);
+	rig.hw->clear_table(rig.hw, SOURCE, DOMAIN);
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x3f0000000000), 0);
 	expect_block(&rig, 0x201000, PHYR_READ, PHYR_FAULT_BAD_ADDRESS);
 	end_rig(&rig);
@@ -413,9 +413,11 @@ static void clear_table_forgets(void **state)
 
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x200000000000), 0);
 	expect_read(&rig, 0x201000, 0);
-	rig.hw->clear_table(rig.hw, SOURCE);
-	rig.hw->clear_table(rig.hw, SOURCE);
-	rig.hw->clear_table(rig.hw, SOURCE + 1);
+	rig.hw->clear_table(rig.hw, SOURCE, DOMAIN + 1); /* not this device's */
+	expect_read(&rig, 0x201000, 0);
+	rig.hw->clear_table(rig.hw, SOURCE, DOMAIN);
+	rig.hw->clear_table(rig.hw, SOURCE, DOMAIN);
+	rig.hw->clear_table(rig.hw, SOURCE + 1, DOMAIN);
 	rig.t[3][1] = 0;
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x200000000000), 0);
 	expect_block(&rig, 0x201000, PHYR_READ, PHYR_FAULT_NOT_PRESENT);

@@ -130,7 +130,7 @@ static void asks_for_what_it_needs(void **state)
 	reads_and_writes(&r, &p, &m, (uint64_t *)(m.ptr + 12288));
 
 	phyr_sim_dev_set_iommu(r.dev, false);
-	hw->clear_table(hw, SOURCE);
+	hw->clear_table(hw, SOURCE, 1);
 	free_tables(&r, &t);
 	mem_free(&r, &m);
 	rig_stop_io(&r, &p);

@@ -113,7 +113,7 @@ static void *drive(void *arg)
 	table.root = d->root;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		if (round % 50 == 0) {
-			hw->clear_table(hw, d->id);
+			hw->clear_table(hw, d->id, d->id);
 			assert_int_equal(hw->set_table(hw, d->id, &table, NULL, NULL), 0);
 		}
 		one_round(d, hw, p, round);

@@ -22,7 +22,7 @@ static int hw_set(struct phyr_soft_hw *hw, uint32_t source, const struct phyr_so
 	return 0;
 }
 
-static void hw_clear(struct phyr_soft_hw *hw, uint32_t source)
+static void hw_clear(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain)
 {
 }
 
