@@ -180,8 +180,9 @@ PHYR_API void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_stat
  *
  * @param mapped_len  end of the last link, bytes from the window's start; 0: nothing is linked
  *
- * The state is zeroed. When mapped_len is no link's end, that is reported and nothing changes: what
- * is mapped keeps its iova.
+ * The state is zeroed. When mapped_len is no link's end, or dir or attrs are none, that is reported
+ * and nothing changes. A link that begins where mapped_len ends is noticed: reported (-EBUSY), and the
+ * window keeps its iova.
  */
 PHYR_API void phyr_dma_iova_destroy(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				    uint64_t mapped_len, enum phyr_dma_dir dir, unsigned attrs);
@@ -208,7 +209,8 @@ PHYR_API int phyr_dma_map_phys(struct phyr_dev *dev, const struct phyr_space *sp
 /**
  * Unmap it: the same dma address, size and direction. The device can't reach it afterwards.
  *
- * What was not mapped like that is reported and stays as it is.
+ * An edge that is no mapping's edge, or a dir or attrs that there are not, is reported, and nothing
+ * changes. To name several mappings that lie together, or a link of a window, is not seen.
  */
 PHYR_API void phyr_dma_unmap_phys(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t size,
 				  enum phyr_dma_dir dir, unsigned attrs);

@@ -64,5 +64,10 @@ int phyr_dma_map_phys(struct phyr_dev *dev, const struct phyr_space *space, phyr
 void phyr_dma_unmap_phys(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t size,
 			 enum phyr_dma_dir dir, unsigned attrs)
 {
-	phyr_phys_unmap(dev, "phyr_dma_unmap_phys", addr, size);
+	static const char call[] = "phyr_dma_unmap_phys";
+
+	if (unlikely(!dir_is_good(dir, attrs)))
+		phyr_dev_refuse_dir(dev, call, dir, addr, size);
+	else
+		phyr_phys_unmap(dev, call, addr, size);
 }

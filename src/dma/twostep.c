@@ -184,17 +184,8 @@ int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state
 
 void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_state *state)
 {
-	struct phyr_translation at;
-
-	if (!state->size)
+	if (!state->size || phyr_window_has_link(dev, "phyr_dma_iova_free", state, 0))
 		return;
-	if (unlikely(!phyr_domain_translate(dev->domain, state->addr, &at))) {
-		env_fail(dev->env, .err = -EBUSY, .call = "phyr_dma_iova_free", .iova = state->addr,
-			 .len = state->size,
-			 .hint = "a link is still in the window, which is kept: unlink it, or "
-				 "destroy");
-		return;
-	}
 	phyr_window_free(dev, state);
 	*state = (struct phyr_dma_iova_state){0};
 }
@@ -207,6 +198,10 @@ void phyr_dma_iova_destroy(struct phyr_dev *dev, struct phyr_dma_iova_state *sta
 
 	if (!mapped_len) {
 		phyr_dma_iova_free(dev, state);
+		return;
+	}
+	if (unlikely(!dir_is_good(dir, attrs))) {
+		phyr_dev_refuse_dir(dev, call, dir, state->addr, mapped_len);
 		return;
 	}
 	if (unlikely(!in_window(&at) || !on_edges(dev, &at))) {

@@ -83,12 +83,28 @@ int phyr_window_open(struct phyr_dev *dev, const struct window_want *want, struc
 	return err;
 }
 
+bool phyr_window_has_link(struct phyr_dev *dev, const char *call,
+			  const struct phyr_dma_iova_state *state, uint64_t offset)
+{
+	struct phyr_translation at;
+
+	if (likely(phyr_domain_translate(dev->domain, state->addr + offset, &at)))
+		return false;
+	env_fail(dev->env, .err = -EBUSY, .call = call, .iova = state->addr + offset,
+		 .len = state->size - offset,
+		 .hint = "a link is still in the window, which is kept: unlink it, or destroy all");
+	return true;
+}
+
 bool phyr_window_close(struct phyr_dev *dev, const char *call,
 		       const struct phyr_dma_iova_state *state, uint64_t mapped_len)
 {
 	int err = phyr_window_unmap(dev, state->addr, mapped_len);
 
 	if (likely(!err)) {
+		if (unlikely(mapped_len < state->size) &&
+		    phyr_window_has_link(dev, call, state, mapped_len))
+			return false;
 		phyr_window_free(dev, state);
 		return true;
 	}

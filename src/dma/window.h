@@ -52,9 +52,14 @@ int phyr_window_open(struct phyr_dev *dev, const struct window_want *want, struc
  */
 int phyr_window_unmap(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t len);
 
+/* Whether a link begins @offset bytes into a window that is to be given back; then that is reported. */
+bool phyr_window_has_link(struct phyr_dev *dev, const char *call,
+			  const struct phyr_dma_iova_state *state, uint64_t offset);
+
 /*
- * Unmap a window that is linked up to @mapped_len, and give its iova back. What can't be unmapped is
- * reported and keeps its iova: better lost than mapped under the next owner's feet.
+ * Unmap a window that is linked up to @mapped_len, and give its iova back. What can't be unmapped, or
+ * is linked behind, is reported and keeps its iova: better lost than mapped under the next owner's
+ * feet.
  */
 bool phyr_window_close(struct phyr_dev *dev, const char *call,
 		       const struct phyr_dma_iova_state *state, uint64_t mapped_len);

@@ -560,7 +560,6 @@ static void sync_range(void **state)
 	rig_fini(&r);
 }
 
-/* A destroy that does not match the links touches nothing that is not the window's. */
 /* A window with a link at its start is not given back, by free or by a destroy of nothing. */
 static void free_of_what_is_linked(void **state)
 {
@@ -582,6 +581,33 @@ static void free_of_what_is_linked(void **state)
 	rig_fini(&r);
 }
 
+/* A destroy that ends before a second link keeps the window: nobody else may get its iova. */
+static void destroy_of_a_part(void **state)
+{
+	struct phyr_dma_iova_state s, was;
+	struct rig r;
+
+	rig_init(&r, &vtdss);
+	assert_true(phyr_dma_iova_try_alloc(r.dev, &s, 0, 0x3000));
+	assert_int_equal(link_ram(&r, &s, 0x10000, 0, 0x1000, 0), 0);
+	assert_int_equal(link_ram(&r, &s, 0x20000, 0x1000, 0x2000, 0), 0);
+	was = s;
+	phyr_dma_iova_destroy(r.dev, &s, 0x1000, 0, 0);
+	assert_int_equal(r.t.last.iova, was.addr + 0x1000);
+	assert_report(&r, -EBUSY, "phyr_dma_iova_destroy", 0, 0x2000);
+	assert_memory_equal(&s, &was, sizeof(s));
+	assert_int_equal(rig_walk(&r, s.addr), UINT64_MAX);
+	assert_int_equal(rig_walk(&r, s.addr + 0x1000), 0x20000);
+	assert_int_equal(rig_iova(&r), 0x3000);
+	phyr_dma_iova_destroy(r.dev, &s, 0x3000, (enum phyr_dma_dir)7, 0);
+	assert_report(&r, -EINVAL, "phyr_dma_iova_destroy", 0, 0x3000);
+	assert_int_equal(phyr_dma_iova_unlink(r.dev, &s, 0x1000, 0x2000, 0, 0), 0);
+	phyr_dma_iova_free(r.dev, &s);
+	assert_true(rig_idle(&r));
+	rig_fini(&r);
+}
+
+/* A destroy that does not match the links touches nothing that is not the window's. */
 static void destroy_of_what_is_not(void **state)
 {
 	struct phyr_dma_iova_state s, next;
@@ -649,6 +675,7 @@ int main(void)
 		cmocka_unit_test(unlink_whole_links),
 		cmocka_unit_test(sync_range),
 		cmocka_unit_test(free_of_what_is_linked),
+		cmocka_unit_test(destroy_of_a_part),
 		cmocka_unit_test(destroy_of_what_is_not),
 		cmocka_unit_test(large_granule),
 	};
