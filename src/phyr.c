@@ -48,6 +48,8 @@ static int take_opts(struct phyr *p, const struct phyr_opts *opts)
 	if (opts->size != sizeof(*opts))
 		return open_error(p, -EINVAL, "opts->size is not sizeof(struct phyr_opts)");
 	p->opts = *opts;
+	if (!opts->nvme.size)
+		p->opts.nvme = (struct phyr_nvme_opts){0};
 	if ((unsigned)opts->iommu > PHYR_IOMMU_SOFT)
 		return open_error(p, -EINVAL, "opts->iommu is no choice that there is");
 	if (opts->nvme.size && opts->nvme.size != sizeof(opts->nvme))

@@ -262,7 +262,8 @@ struct phyr_sim_nvme_config {
  *
  * Data moves straight between the file and memory, at the file's own speed. The file must be open for
  * reading, unless read_only for writing too and without O_APPEND; until the controller is destroyed
- * it stays open and keeps its size. A file cut short gives commands that fail, nothing worse.
+ * it stays open and keeps its size. A file cut short gives reads that fail;
+ * a write makes it longer again.
  *
  * @param source  its source id; one device each
  * @param config  copied

@@ -25,7 +25,7 @@ static const struct meaning {
 	{NVME_STATUS(GENERIC, 0x15), -EACCES, "the controller denied the command"},
 	{NVME_STATUS(GENERIC, 0x1d), -EBUSY, "a sanitize operation is in progress"},
 	{NVME_STATUS(GENERIC, 0x20), -EROFS, "the namespace is write protected"},
-	{NVME_STATUS(GENERIC, 0x21), -EAGAIN, "the command was interrupted: submit it again"},
+	{NVME_STATUS(GENERIC, 0x21), -EBUSY, "the command was interrupted: submit it again"},
 	{NVME_STATUS(GENERIC, 0x80), -ERANGE, "blocks out of the namespace's range"},
 	{NVME_STATUS(GENERIC, 0x81), -ENOSPC, "the namespace's capacity is exceeded"},
 	{NVME_STATUS(GENERIC, 0x82), -EBUSY, "the namespace is not ready"},

@@ -17,7 +17,7 @@ static const struct {
 	{0x000, 0},       {0x001, -EOPNOTSUPP}, {0x002, -EINVAL},    {0x003, -EIO},
 	{0x004, -EIO},    {0x006, -EIO},        {0x007, -ECANCELED}, {0x008, -ECANCELED},
 	{0x00b, -ENODEV}, {0x013, -EINVAL},     {0x015, -EACCES},    {0x020, -EROFS},
-	{0x021, -EAGAIN}, {0x080, -ERANGE},     {0x081, -ENOSPC},    {0x082, -EBUSY},
+	{0x021, -EBUSY},  {0x080, -ERANGE},     {0x081, -ENOSPC},    {0x082, -EBUSY},
 	{0x083, -EBUSY},  {0x0ff, -EIO},        {0x100, -EIO},       {0x182, -EROFS},
 	{0x280, -EIO},    {0x281, -EIO},        {0x286, -EACCES},    {0x287, -ENODATA},
 	{0x370, -EIO},    {0x7ff, -EIO},

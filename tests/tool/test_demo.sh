@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# phyr demo: under three seconds, no files, and it shows what it says.
+# phyr demo: it leaves no files, and shows what it says. How long it took is printed, not judged.
 set -eu
 phyr=$(realpath "$1")
 dir=$(mktemp -d)

@@ -34,7 +34,12 @@ expect 2 "one target only" io "$img" "$img"
 expect 1 "no such file" io "sim:$dir/none"
 expect 1 "multiple of" io "sim:$dir/odd"
 expect 1 "multiple of\|block" io "sim:$dir/empty"
-expect 1 "neither a file" io "sim:$dir"
+expect 1 "not a regular file" io "sim:$dir"
+mkfifo "$dir/pipe"
+expect 1 "not a regular file" io "sim:$dir/pipe"
+expect 1 "not a regular file" io sim:/dev/null
+expect 2 "in full" io "$img" --rw write --destroy
+expect 2 "beyond" io "sim:$dir/new" --create 1m --size 2m --rw write
 expect 2 "destroy-data" io "$img" --rw write
 expect 2 "destroy-data" io "$img" --rw randrw
 expect 2 "beyond" io "$img" --size 2m

@@ -222,6 +222,8 @@ static int check(const struct io_opts *opts)
 				 "--rw %s would overwrite %s; say --destroy-data to allow it, or "
 				 "--create SIZE for a new file",
 				 io_rw_names[opts->rw], opts->file);
+	if (opts->create && opts->size > opts->create)
+		return cli_error(EXIT_USAGE, COMMAND, "--size is beyond what --create makes");
 	if (opts->create % 512)
 		return cli_error(EXIT_USAGE, COMMAND, "--create: a multiple of 512 bytes");
 	return 0;
@@ -263,6 +265,10 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 	*help = false;
 	opterr = 0;
 	while (!err && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		/* getopt takes any beginning of an option; what destroys is said whole. */
+		if (option == OPT_DESTROY && strcmp(argv[optind - 1], "--destroy-data"))
+			return cli_error(EXIT_USAGE, COMMAND, "%s: say --destroy-data in full",
+					 argv[optind - 1]);
 		if (option == OPT_HELP || option == 'h') {
 			*help = true;
 			fputs(usage, stdout);
