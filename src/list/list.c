@@ -7,7 +7,7 @@
 
 _Static_assert(sizeof(struct phyr_list) == (13 + PHYR_LIST_INLINE_WORDS) * sizeof(uint64_t),
 	       "as documented");
-_Static_assert(sizeof(struct phyr_cursor) == 11 * 8, "small enough to copy");
+_Static_assert(sizeof(struct phyr_cursor) == 11 * sizeof(uint64_t), "small enough to copy");
 
 void phyr_list_init(struct phyr_list *list, struct phyr_env *env, const struct phyr_space *space)
 {
