@@ -78,9 +78,9 @@ expect 2 "takes no options" demo now
 if [ "$(id -u)" -ne 0 ]; then
 	truncate -s 1m "$dir/locked"
 	chmod 0 "$dir/locked"
-	expect 1 "Permission denied" io "sim:$dir/locked"
+	expect 1 "no right to open" io "sim:$dir/locked"
 	chmod 400 "$dir/locked"
-	expect 1 "Permission denied" io "sim:$dir/locked" --rw write --destroy-data
+	expect 1 "no right to open" io "sim:$dir/locked" --rw write --destroy-data
 fi
 
 [ $failures -eq 0 ] || exit 1
