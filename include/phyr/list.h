@@ -244,6 +244,9 @@ static inline bool phyr_cursor_next(struct phyr_cursor *cur, struct phyr_range *
  */
 PHYR_API size_t phyr_cursor_span(struct phyr_cursor *cur, size_t max, const uint64_t **words);
 
+/** The address of a list's first byte, as phyr_dma_iova_try_alloc() asks for it; 0: it is empty. */
+PHYR_API phyr_addr_t phyr_list_first_addr(const struct phyr_list *list);
+
 /** What a list is made of. */
 struct phyr_list_stats {
 	uint64_t runs;            /**< whole runs */

@@ -13,23 +13,12 @@
 
 static const char map_call[] = "phyr_dma_map";
 
-/* The first run of a list, which is not empty. */
-static struct phyr_range first_run(const struct phyr_list *list)
-{
-	struct phyr_range run = {0};
-	struct phyr_cursor cur;
-
-	phyr_cursor_init(&cur, list);
-	phyr_cursor_next(&cur, &run);
-	return run;
-}
-
 static struct dma_ask map_ask(const struct phyr_dma_map *m)
 {
 	return (struct dma_ask){
 		.call = map_call,
 		.space = m->src->space,
-		.addr = m->src->len ? first_run(m->src).addr : 0,
+		.addr = phyr_list_first_addr(m->src),
 		.len = m->src->len,
 		.dir = m->dir,
 		.attrs = m->attrs,
@@ -98,7 +87,7 @@ static int map_window(struct phyr_dev *dev, struct phyr_dma_map *m)
 	struct phyr_cursor cur;
 	int err;
 
-	want.addr = first_run(src).addr;
+	want.addr = phyr_list_first_addr(src);
 	want.align = window_leaf(dev, want.addr, src->len, src->nr_runs);
 	phyr_cursor_init(&cur, src);
 	err = phyr_window_open(dev, &want, &cur, dir_prot(m->dir), &m->state);

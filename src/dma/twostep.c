@@ -129,11 +129,15 @@ int phyr_dma_iova_link_list(struct phyr_dev *dev, struct phyr_dma_iova_state *st
 			    const struct phyr_list *list, uint64_t offset, enum phyr_dma_dir dir,
 			    unsigned attrs)
 {
-	struct dma_ask ask = {"phyr_dma_iova_link_list", list->space, 0, list->len, dir, attrs};
+	struct dma_ask ask = {"phyr_dma_iova_link_list",
+			      list->space,
+			      phyr_list_first_addr(list),
+			      list->len,
+			      dir,
+			      attrs};
 	struct phyr_cursor cur;
 
 	phyr_cursor_init(&cur, list);
-	ask.addr = cursor_addr(&cur);
 	return link_cursor(dev, &ask, state, offset, &cur);
 }
 

@@ -25,6 +25,13 @@ void phyr_list_reset(struct phyr_list *list)
 	phyr_list_init(list, list->env, list->space);
 }
 
+phyr_addr_t phyr_list_first_addr(const struct phyr_list *list)
+{
+	if (!list->nr_words)
+		return list->open_addr;
+	return word_addr(*store_words(list, phyr_store_first(list))) + list->first_offset;
+}
+
 static uint64_t open_words(const struct phyr_list *list)
 {
 	uint64_t pages = list->open_len ? pages_touched(list->open_addr, list->open_len) : 0;

@@ -584,6 +584,21 @@ static void slices_are_not_joined(void **state)
 
 #define UNIT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void first_addr_is_the_first_bytes(void **state)
+{
+	struct phyr_list list;
+
+	phyr_list_init(&list, NULL, NULL);
+	assert_int_equal(phyr_list_first_addr(&list), 0);
+	assert_int_equal(phyr_list_append(&list, 0x10234, 0xdcc), 0);
+	assert_int_equal(phyr_list_first_addr(&list), 0x10234);
+	for (uint64_t i = 1; i < 2000; i++) {
+		assert_int_equal(phyr_list_append_page(&list, 0x100000 + i * 0x2000), 0);
+		assert_int_equal(phyr_list_first_addr(&list), 0x10234);
+	}
+	phyr_list_fini(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -608,6 +623,7 @@ int main(void)
 		UNIT(no_more_is_split_off_than_is_left),
 		UNIT(listvs_of_nothing_and_of_too_much),
 		UNIT(slices_are_not_joined),
+		cmocka_unit_test(first_addr_is_the_first_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,14 +168,11 @@ static int link_pieces(struct engine *e, struct io_slot *slot, uint64_t *linked)
 
 static int map_twostep(struct engine *e, struct io_slot *slot)
 {
-	struct phyr_range first;
-	struct phyr_cursor cur;
 	uint64_t linked;
 	int err;
 
-	phyr_cursor_init(&cur, &slot->part);
-	phyr_cursor_next(&cur, &first);
-	slot->in_window = phyr_dma_iova_try_alloc(dev_of(e), &slot->window, first.addr, slot->len);
+	slot->in_window = phyr_dma_iova_try_alloc(dev_of(e), &slot->window,
+						  phyr_list_first_addr(&slot->part), slot->len);
 	if (!slot->in_window)
 		return map_oneshot(e, slot);
 	err = link_pieces(e, slot, &linked);
