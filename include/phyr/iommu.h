@@ -85,7 +85,8 @@ struct phyr_iommu_ops {
 	/** Let a device use the domain. @return 0; -EBUSY it is attached, here or elsewhere;
 	 *  -ENODEV no such device; -EOPNOTSUPP it does not take the domain's table; -ENOMEM */
 	int (*attach)(void *ctx, uint32_t source);
-	/** Take it out; when this returns, none of its accesses goes through the domain. */
+	/** Take it out, if it is attached here (else nothing happens); when this returns, none of
+	 *  its accesses goes through the domain. */
 	void (*detach)(void *ctx, uint32_t source);
 	/** What may be used now; read again after each attach where something is translated. */
 	void (*aperture)(void *ctx, struct phyr_aperture *out);
@@ -101,7 +102,7 @@ struct phyr_iommu_ops {
 	/** Invalidate what the gather holds, wait until that is done, then free its tables; empties
 	 *  it. Not called when it holds nothing. */
 	void (*sync)(void *ctx, struct phyr_gather *gather);
-	/** Invalidate all of the domain and wait. */
+	/** Invalidate all of the domain and wait; for owners of the seam, phyr itself syncs gathers. */
 	void (*flush_all)(void *ctx);
 
 	/** As phyr_pgtbl_translate(); where nothing is translated, as phyr_domain_translate(). */
@@ -150,7 +151,10 @@ PHYR_API void phyr_domain_destroy(struct phyr_domain *domain);
  */
 PHYR_API int phyr_domain_attach(struct phyr_domain *domain, uint32_t source);
 
-/** Take out a device that is attached; when this returns, none of its accesses goes through. */
+/**
+ * Take a device out; when this returns, none of its accesses goes through. One that is not attached
+ * to this domain is left alone.
+ */
 PHYR_API void phyr_domain_detach(struct phyr_domain *domain, uint32_t source);
 
 /**
@@ -167,7 +171,7 @@ PHYR_API struct phyr_iommu *phyr_domain_iommu(struct phyr_domain *domain);
 /** The domain's allocator; NULL until the first attach, and always where nothing is translated. */
 PHYR_API struct phyr_iova *phyr_domain_iova(struct phyr_domain *domain);
 
-/** The merge boundary, granule - 1; ~0 before the first attach, and where nothing is translated. */
+/** The merge boundary, granule - 1; 0 before the first attach, and where nothing is translated. */
 PHYR_API uint64_t phyr_domain_merge_boundary(const struct phyr_domain *domain);
 
 /**

@@ -44,7 +44,6 @@ int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 	domain->ops = iommu->ops;
 	domain->env = iommu->env;
 	domain->iommu = iommu;
-	domain->merge_boundary = UINT64_MAX;
 	err = make_counts(domain);
 	if (!err)
 		err = iommu->ops->domain_create(iommu, phyr_domain_on_fault, domain, &domain->ctx);

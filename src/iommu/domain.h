@@ -37,7 +37,7 @@ struct phyr_domain {
 	struct phyr_env *env;
 	struct phyr_iommu *iommu;
 	struct phyr_iova *iova;  /* NULL until the first attach, and where nothing is translated */
-	uint64_t merge_boundary; /* granule - 1; ~0 while there is no iova */
+	uint64_t merge_boundary; /* granule - 1; 0 while there is no iova */
 	struct domain_counts *counts; /* env->nr_slots of them */
 
 	/* domain.c and fault.c only. */
@@ -51,12 +51,6 @@ struct phyr_domain {
 static inline bool domain_translates(const struct phyr_domain *domain)
 {
 	return domain->iommu->caps->translates;
-}
-
-/* Whether the domain takes memory of this kind. */
-static inline bool domain_takes(const struct phyr_domain *domain, enum phyr_kind kind)
-{
-	return domain->iommu->caps->kinds >> kind & 1;
 }
 
 static inline struct domain_counts *domain_counts(struct phyr_domain *domain)
