@@ -14,7 +14,8 @@
 
 struct place {
 	const char *name;
-	/* Fill in base, space, iommu, regs and source, and adjust nvme_opts; what is made is undone by close. */
+	/* Fill in iommu, regs, source and space, wrap the place's environment, adjust opts.nvme.
+	 * What was made by then is undone by close, also when this fails. */
 	int (*open)(struct phyr *p, const char *what);
 	/* Undo as much of open as was done. */
 	void (*close)(struct phyr *p);
@@ -40,7 +41,6 @@ struct phyr {
 
 	/* sim: */
 	struct phyr_sim *sim;
-	bool own_sim;
 	struct phyr_sim_dev *sdev;
 	int fd;
 };

@@ -73,7 +73,6 @@ static int get_machine(struct phyr *p)
 	err = phyr_sim_create(&config, &p->sim);
 	if (err)
 		return open_error(p, err, "the simulated machine cannot be made");
-	p->own_sim = true;
 	return 0;
 }
 
@@ -140,9 +139,8 @@ static int sim_open(struct phyr *p, const char *what)
 static void sim_close(struct phyr *p)
 {
 	phyr_iommu_destroy(p->iommu);
-	if (p->sdev)
-		phyr_sim_nvme_destroy(p->sdev);
-	if (p->own_sim)
+	phyr_sim_nvme_destroy(p->sdev);
+	if (!p->opts.sim)
 		phyr_sim_destroy(p->sim);
 	if (p->fd >= 0)
 		close(p->fd);

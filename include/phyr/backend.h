@@ -45,11 +45,11 @@ struct phyr_soft_hw {
 	void (*get_info)(struct phyr_soft_hw *hw, struct phyr_soft_info *info);
 	/** Give a device its table; fault is told of its blocked accesses, with arg first.
 	 *  @return 0; -EBUSY it has one; -ENODEV no such device; -ENOMEM; -EINVAL a format or
-	 *         levels
-	 *  that get_info() did not say */
+	 *          levels that get_info() did not say */
 	int (*set_table)(struct phyr_soft_hw *hw, uint32_t source,
 			 const struct phyr_soft_table *table, phyr_fault_fn *fault, void *arg);
-	/** Take it away and forget what was cached for it; done when it returns. */
+	/** Take a device's table away, if it is this domain's, and forget what was cached for it;
+	 *  done when it returns. A device that has none, or another domain's, is left alone. */
 	void (*clear_table)(struct phyr_soft_hw *hw, uint32_t source, uint32_t domain);
 	/** Forget cached translations and table entries of [start, last]; done when it returns. */
 	void (*invalidate)(struct phyr_soft_hw *hw, uint32_t domain, uint64_t start, uint64_t last);

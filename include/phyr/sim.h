@@ -49,8 +49,8 @@ struct phyr_sim_config {
 };
 
 /**
- * Make a machine; config NULL: all defaults. It reports nothing by itself: whoever wants to hear of failures of the other
- * calls sets report in phyr_sim_env().
+ * Make a machine; config NULL: all defaults. It reports nothing by itself: whoever wants to hear of
+ * failures of the other calls sets report in phyr_sim_env().
  *
  * @return 0; -EINVAL settings; -ENOMEM memory or address space
  */
@@ -171,7 +171,7 @@ PHYR_API int phyr_sim_dev_add(struct phyr_sim *sim, const struct phyr_sim_dev_op
 
 /**
  * Take it out and free it; no function of it runs any more when this returns. Register writes made
- * before have reached it. Not from its own functions.
+ * before have reached it. Not from its own functions. NULL is fine.
  */
 PHYR_API void phyr_sim_dev_remove(struct phyr_sim_dev *sdev);
 

@@ -78,10 +78,10 @@ struct phyr_report {
 	int err;          /**< the negative errno that the call returns */
 	const char *call; /**< the public call, without its parentheses */
 	uint64_t index;   /**< which range, word or request of several, from 0 */
-	const char *
-		index_of; /**< what index numbers, "command"; NULL: ranges. "device": a source id */
-	phyr_addr_t addr; /**< the range's address */
-	uint64_t len;     /**< and its length, bytes */
+	/** What index numbers: "command"; "device": a source id; NULL: ranges. */
+	const char *index_of;
+	phyr_addr_t addr;     /**< the range's address */
+	uint64_t len;         /**< and its length, bytes */
 	phyr_dma_addr_t iova; /**< I/O address, where one is meant */
 	uint64_t limit;       /**< the limit that was hit, in the unit of what hit it */
 	const char *hint;     /**< one line: what is wrong, and what to do */

@@ -30,7 +30,7 @@ struct phyr_iova {
 };
 
 /*
- * Take the lock with nodes for @more added allocations, and twice that for added holes.
+ * Take the lock with @more nodes to spare: one for an allocation to be added, two for a hole.
  * Returns 0, or -ENOMEM without the lock.
  */
 int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more);

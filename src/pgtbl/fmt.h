@@ -30,10 +30,7 @@ struct pgtbl_ops {
 	int phyr_pgtbl_##name##_unmap(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,          \
 				      struct phyr_gather *gather, struct phyr_list *out);          \
 	int phyr_pgtbl_##name##_translate(struct phyr_pgtbl *pt, uint64_t iova,                    \
-					  struct phyr_translation *out);                           \
-	void phyr_pgtbl_##name##_free(struct phyr_pgtbl *pt, uint64_t chain);                      \
-	void phyr_pgtbl_##name##_free_all(struct phyr_pgtbl *pt);                                  \
-	int phyr_pgtbl_##name##_setup(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt)
+					  struct phyr_translation *out)
 
 PGTBL_DECLARE(x86_64);
 PGTBL_DECLARE(vtdss);

@@ -129,7 +129,7 @@ PGTBL_INLINE int setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_confi
 		uint64_t start = iova & ~mask, last = (iova + (len - 1)) | mask;                   \
                                                                                                    \
 		if (unlikely(!len || iova > pt->last || len - 1 > pt->last - iova))                \
-			return phyr_pgtbl_unmap_check(pt, iova, len);                              \
+			return phyr_pgtbl_unmap_no_range(pt, iova, len);                           \
 		if (out || !unmap_one_table(desc, pt, start, last))                                \
 			return name##_unmap_many(pt, start, last, gather, out);                    \
 		pgtbl_gather_add(gather, start, last);                                             \
@@ -142,12 +142,12 @@ PGTBL_INLINE int setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_confi
 		return translate(desc, pt, iova, out);                                             \
 	}                                                                                          \
                                                                                                    \
-	void phyr_pgtbl_##name##_free(struct phyr_pgtbl *pt, uint64_t chain)                       \
+	static void name##_free(struct phyr_pgtbl *pt, uint64_t chain)                             \
 	{                                                                                          \
 		free_chain(desc, pt, chain);                                                       \
 	}                                                                                          \
                                                                                                    \
-	void phyr_pgtbl_##name##_free_all(struct phyr_pgtbl *pt)                                   \
+	static void name##_free_all(struct phyr_pgtbl *pt)                                         \
 	{                                                                                          \
 		uint64_t chain = 0;                                                                \
                                                                                                    \
@@ -155,8 +155,7 @@ PGTBL_INLINE int setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_confi
 		free_chain(desc, pt, chain);                                                       \
 	}                                                                                          \
                                                                                                    \
-	int phyr_pgtbl_##name##_setup(const struct phyr_pgtbl_config *config,                      \
-				      struct phyr_pgtbl *pt)                                       \
+	static int name##_setup(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt)     \
 	{                                                                                          \
 		return setup(desc, config, pt);                                                    \
 	}                                                                                          \
@@ -165,9 +164,9 @@ PGTBL_INLINE int setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_confi
 		.map = phyr_pgtbl_##name##_map,                                                    \
 		.unmap = phyr_pgtbl_##name##_unmap,                                                \
 		.translate = phyr_pgtbl_##name##_translate,                                        \
-		.free = phyr_pgtbl_##name##_free,                                                  \
-		.free_all = phyr_pgtbl_##name##_free_all,                                          \
-		.setup = phyr_pgtbl_##name##_setup,                                                \
+		.free = name##_free,                                                               \
+		.free_all = name##_free_all,                                                       \
+		.setup = name##_setup,                                                             \
 	}
 
 #endif

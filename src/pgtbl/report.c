@@ -60,7 +60,7 @@ int phyr_pgtbl_map_check_run(struct pgtbl_mapper *m)
 	return 0;
 }
 
-int phyr_pgtbl_unmap_check(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len)
+int phyr_pgtbl_unmap_no_range(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len)
 {
 	if (!len)
 		return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,

@@ -17,8 +17,8 @@
 #include "list/append.h"
 #include "pgtbl/walk.h"
 
-/* Check a request's numbers. 0, -EINVAL or -ERANGE, reported. */
-int phyr_pgtbl_unmap_check(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len);
+/* Report a length of 0, or an end past the table's last iova; -EINVAL or -ERANGE. */
+int phyr_pgtbl_unmap_no_range(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len);
 /* Report that an edge is none; -EINVAL. */
 int phyr_pgtbl_unmap_no_start(struct phyr_pgtbl *pt, uint64_t iova);
 int phyr_pgtbl_unmap_no_end(struct phyr_pgtbl *pt, uint64_t iova);

@@ -6,7 +6,7 @@
  *   nvme_regs.c      properties, enabling, reset, shutdown
  *   nvme_queue.c     rings, doorbells, whose turn it is, interrupts
  *   nvme_prp.c       from PRP entries to pieces of memory
- *   phyr_nvme_admin.c     queues and features      phyr_nvme_identify.c  what it is
+ *   nvme_admin.c     queues and features      nvme_identify.c  what it is
  *   nvme_io.c        read, write, flush
  *
  * A step is one change of state or one whole command; register accesses wait no longer than that.
@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/bits.h"
 #include "core/env.h"
 #include "sim/machine.h"
 

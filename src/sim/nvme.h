@@ -101,8 +101,8 @@ bool phyr_sim_nvme_run_one(struct sim_nvme *n);
 /* Raise the interrupts that were held back by the mask and still have a reason. */
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n);
 
-/* phyr_nvme_admin.c, phyr_nvme_identify.c, nvme_io.c: commands. Each returns a status code with
- * its type (enum nvme_status). */
+/* nvme_admin.c, nvme_identify.c, nvme_io.c: commands. Each returns a status code with its type
+ * (enum nvme_status). */
 unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result);
 unsigned phyr_sim_nvme_identify(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_io(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);

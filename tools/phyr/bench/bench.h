@@ -24,9 +24,10 @@ enum limit {
 
 extern const char *const limit_names[NR_LIMITS];
 
-/* One sample of a limit, ns. 0 before limits_init(). */
+/* Before the first sample. 0 or -ENOMEM. */
 int limits_init(void);
 void limits_fini(void);
+/* One sample of a limit, ns. */
 double limit_sample(enum limit limit);
 
 struct bench_case {
@@ -35,7 +36,7 @@ struct bench_case {
 	enum limit limit;
 	uintptr_t arg;  /* what setup makes of it is its own matter */
 	uint64_t units; /* in a round */
-	/* NULL: what was wrong is printed, the case is left out. */
+	/* NULL: that is said, and the run ends. */
 	void *(*setup)(const struct bench_case *c);
 	void (*prepare)(void *state); /* before each round, not timed; may be NULL */
 	void (*round)(void *state);
