@@ -7,6 +7,5 @@
 
 #define mem_copy(to, from, n) __builtin_memcpy(to, from, n)
 #define mem_set(to, byte, n)  __builtin_memset(to, byte, n)
-#define mem_cmp(a, b, n)      __builtin_memcmp(a, b, n)
 
 #endif

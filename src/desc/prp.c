@@ -39,8 +39,12 @@ static uint64_t lists_for(unsigned page_lg2, uint64_t pages)
 {
 	uint64_t chained = page_entries(page_lg2) - 1;
 
+	if (pages <= 2)
+		return 0;
+	if (pages - 2 <= chained) /* one list page: no division on a request's way */
+		return 1;
 	/* pages - 1 entries; the last list page holds one more than those that point on. */
-	return pages <= 2 ? 0 : (pages - 2 + chained - 1) / chained;
+	return (pages - 2 + chained - 1) / chained;
 }
 
 unsigned phyr_prp_pages_needed(unsigned page_lg2, uint64_t len)

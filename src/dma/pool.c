@@ -151,18 +151,15 @@ static struct chunk *chunk_new(struct phyr_dma_pool *pool)
 		return NULL;
 	}
 	chunk->cpu = phyr_dma_alloc(pool->dev, pool->chunk_size, &chunk->dma);
-	if (chunk->dma & (pool->align - 1)) {
+	if (chunk->cpu && !(chunk->dma & (pool->align - 1))) {
+		name_blocks(pool, chunk);
+		return chunk;
+	}
+	if (chunk->cpu)
 		pool_fail(pool->dev, call, -EOPNOTSUPP, pool->stride, pool->align,
 			  "dma addresses here are less aligned than the blocks: see bus_offset");
-		chunk_free(pool, chunk);
-		return NULL;
-	}
-	if (!chunk->cpu) {
-		chunk_free(pool, chunk);
-		return NULL;
-	}
-	name_blocks(pool, chunk);
-	return chunk;
+	chunk_free(pool, chunk);
+	return NULL;
 }
 
 /* Put a new chunk's blocks before the free ones. Called with the lock held. */

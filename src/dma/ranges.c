@@ -8,6 +8,7 @@
  */
 #include "dma/map.h"
 #include "dma/phys.h"
+#include "list/append.h"
 
 /* Unmap the runs of the first m->list.len bytes. */
 static void unmap_runs(struct phyr_dev *dev, struct phyr_dma_map *m)
@@ -38,7 +39,7 @@ static int map_run(struct phyr_dev *dev, const struct dma_ask *ask, const struct
 	err = phyr_phys_map(dev, &one, index, 0, &dma);
 	if (err)
 		return err;
-	err = phyr_list_append(list, dma, run->len);
+	err = phyr_list_append_quietly(list, dma, run->len);
 	if (!err)
 		return 0;
 	phyr_phys_unmap(dev, ask->call, dma, run->len);

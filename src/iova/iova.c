@@ -2,8 +2,6 @@
 /* The allocator's life, its memory and its statistics. */
 #include "iova/iova.h"
 
-#include "core/mem.h"
-
 #define GRANULE_LG2_MIN 12
 #define GRANULE_LG2_MAX 30
 
@@ -113,7 +111,7 @@ static int check_config(struct phyr_env *env, const struct phyr_iova_config *con
 				.hint = "set size to sizeof(struct phyr_iova_config)");
 	if (config->granule_lg2 < GRANULE_LG2_MIN || config->granule_lg2 > GRANULE_LG2_MAX)
 		return env_fail(env, .err = -EINVAL, .call = "phyr_iova_create",
-				.index = config->granule_lg2, .index_of = "granule 2^",
+				.index = config->granule_lg2, .index_of = "granule_lg2",
 				.limit = GRANULE_LG2_MAX, .hint = "granule_lg2 is 12 to 30");
 	return 0;
 }

@@ -5,7 +5,6 @@
 #include <sched.h>
 
 #include "core/bits.h"
-#include "core/mem.h"
 #include "nvme/regs.h"
 
 #define DEFAULT_TIMEOUT_NS UINT64_C(10000000000)
@@ -148,8 +147,6 @@ static int choose_page(struct phyr_nvme *nvme)
 /* Queue pairs whose doorbells lie in the registers, the admin queue's among them. */
 static uint64_t doorbell_pairs(const struct phyr_nvme *nvme)
 {
-	if (nvme->regs->size < NVME_DOORBELLS)
-		return 0;
 	return (nvme->regs->size - NVME_DOORBELLS) >> (nvme->stride_lg2 + 1);
 }
 
@@ -202,7 +199,6 @@ static int get_queues(struct phyr_nvme *nvme)
 	nvme->id_used = env_alloc(nvme->env, nvme->info.queues * sizeof(*nvme->id_used));
 	if (!nvme->id_used)
 		return ctrl_error(nvme, -ENOMEM, "no memory for the queue ids");
-	nvme->id_nr = nvme->info.queues;
 	return 0;
 }
 
@@ -224,7 +220,7 @@ static int start(struct phyr_nvme *nvme)
 static void nvme_free(struct phyr_nvme *nvme)
 {
 	phyr_dma_pool_destroy(nvme->prp_pool);
-	env_free(nvme->env, nvme->id_used, nvme->id_nr * sizeof(*nvme->id_used));
+	env_free(nvme->env, nvme->id_used, nvme->info.queues * sizeof(*nvme->id_used));
 	phyr_nvme_ring_fini(nvme, &nvme->admin);
 	env_free(nvme->env, nvme, sizeof(*nvme));
 }

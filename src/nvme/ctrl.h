@@ -63,7 +63,6 @@ struct phyr_nvme {
 	uint16_t admin_cid;
 	struct phyr_dma_pool *prp_pool;
 	bool *id_used; /* queue id - 1 */
-	unsigned id_nr;
 };
 
 /* ring.c */

@@ -2,10 +2,6 @@
 /* I/O queue pairs: made, described, deleted. */
 #include "nvme/queue.h"
 
-#include <sched.h>
-
-#include "core/mem.h"
-
 #define create_error(nvme, error, text, ...)                                                    \
 	env_fail((nvme)->env, .err = (error), .call = "phyr_nvme_queue_create", .hint = (text), \
 		 ##__VA_ARGS__)
@@ -114,7 +110,7 @@ static int make_queue(struct phyr_nvme *nvme, unsigned depth, unsigned qid,
 
 static unsigned free_id(const struct phyr_nvme *nvme)
 {
-	for (unsigned i = 0; i < nvme->id_nr; i++)
+	for (unsigned i = 0; i < nvme->info.queues; i++)
 		if (!nvme->id_used[i])
 			return i + 1;
 	return 0;
@@ -143,8 +139,7 @@ void phyr_nvme_queue_destroy(struct phyr_nvme_queue *queue)
 	nvme = queue->nvme;
 	nvme->call = "phyr_nvme_queue_destroy";
 	while (queue->in_flight)
-		if (!phyr_nvme_poll(queue))
-			sched_yield();
+		nvme_poll_once(queue);
 	if (nvme_alive(nvme))
 		phyr_nvme_delete_rings(nvme, &queue->ring);
 	free_queue(queue);

@@ -8,6 +8,8 @@
 #ifndef NVME_QUEUE_H
 #define NVME_QUEUE_H
 
+#include <sched.h>
+
 #include "nvme/ctrl.h"
 
 #define NVME_NO_SLOT UINT16_MAX
@@ -41,5 +43,12 @@ struct phyr_nvme_queue {
 	bool timing;
 	struct phyr_nvme_stats stats;
 };
+
+/* Poll, and let others run when nothing has ended. */
+static inline void nvme_poll_once(struct phyr_nvme_queue *queue)
+{
+	if (!phyr_nvme_poll(queue) && !queue->nvme->opts.wait)
+		sched_yield();
+}
 
 #endif

@@ -52,10 +52,8 @@ int phyr_nvme_ring_init(struct phyr_nvme *nvme, struct nvme_ring *ring, unsigned
 
 void phyr_nvme_ring_fini(struct phyr_nvme *nvme, struct nvme_ring *ring)
 {
-	if (ring->cq)
-		phyr_dma_free(nvme->dev, ring->cq_bytes, ring->cq, ring->cq_dma);
-	if (ring->sq)
-		phyr_dma_free(nvme->dev, ring->sq_bytes, ring->sq, ring->sq_dma);
+	phyr_dma_free(nvme->dev, ring->cq_bytes, ring->cq, ring->cq_dma);
+	phyr_dma_free(nvme->dev, ring->sq_bytes, ring->sq, ring->sq_dma);
 	ring->cq = NULL;
 	ring->sq = NULL;
 }

@@ -175,7 +175,4 @@ _Static_assert(__builtin_offsetof(struct nvme_id_ns, lbaf) == 128, "LBAF0");
 	(((flbas)&0xf) | ((nlbaf) > 15 ? ((flbas) >> 5 & 3) << 4 : 0))
 #define NVME_LBADS_MIN 9
 
-/* Read and Write: NVM 3.2.4 and 3.2.6. SLBA in CDW10 and CDW11, blocks less 1 in CDW12 15:0. */
-#define NVME_NLB_MAX 0x10000
-
 #endif

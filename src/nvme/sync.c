@@ -2,8 +2,6 @@
 /* Commands that are waited for: a whole mapped list, split and kept in flight together. */
 #include "nvme/queue.h"
 
-#include <sched.h>
-
 #include "core/bits.h"
 
 typedef int submit_fn(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
@@ -23,17 +21,11 @@ static void ended(void *arg, int err, uint16_t status)
 		w->err = err;
 }
 
-static void poll_once(struct phyr_nvme_queue *queue)
-{
-	if (!phyr_nvme_poll(queue) && !queue->nvme->opts.wait)
-		sched_yield();
-}
-
 /* What was submitted uses the caller's memory: wait for it even when something failed. */
 static int wait_all(struct phyr_nvme_queue *queue, struct waiter *w)
 {
 	while (w->flying)
-		poll_once(queue);
+		nvme_poll_once(queue);
 	return w->err;
 }
 
@@ -44,7 +36,7 @@ static int submit_piece(struct phyr_nvme_queue *queue, submit_fn *submit, uint64
 	int err;
 
 	while ((err = submit(queue, lba, data, ended, w)) == -EAGAIN && !w->err)
-		poll_once(queue);
+		nvme_poll_once(queue);
 	if (!err)
 		w->flying++;
 	return err;
@@ -114,7 +106,7 @@ int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue)
 	int err;
 
 	while ((err = phyr_nvme_flush(queue, ended, &w)) == -EAGAIN)
-		poll_once(queue);
+		nvme_poll_once(queue);
 	if (err)
 		return err;
 	w.flying = 1;

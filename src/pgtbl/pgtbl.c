@@ -118,6 +118,8 @@ void phyr_pgtbl_free_gathered(struct phyr_pgtbl *pt, struct phyr_gather *gather)
 {
 	uint64_t chain = gather->tables;
 
+	if (!chain)
+		return;
 	gather->tables = 0;
 	pt->ops->free(pt, chain);
 }

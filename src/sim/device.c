@@ -129,9 +129,13 @@ int phyr_sim_dev_add(struct phyr_sim *sim, const struct phyr_sim_dev_ops *ops, v
 
 void phyr_sim_dev_remove(struct phyr_sim_dev *sdev)
 {
-	struct phyr_sim *sim = sdev->sim;
-	struct sim_turn turn = phyr_sim_turn_begin(sim);
+	struct phyr_sim *sim;
+	struct sim_turn turn;
 
+	if (!sdev)
+		return;
+	sim = sdev->sim;
+	turn = phyr_sim_turn_begin(sim);
 	phyr_sim_drain(sim);
 	leave(sim, sdev);
 	phyr_sim_turn_end(sim, turn);

@@ -12,8 +12,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "core/bits.h"
-
 #define BATCH_PIECES 256
 
 struct batch {

@@ -3,7 +3,6 @@
 #include "sim/turn.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include "core/env.h"
 #include "core/order.h"
@@ -168,24 +167,14 @@ static bool run_once(struct phyr_sim *sim)
 	return did;
 }
 
-static uint64_t now_ns(void)
+/* Look for work for a while before sleeping. */
+static void spin_for_work(struct sim_turns *t)
 {
-	struct timespec ts;
+	struct phyr_env *env = phyr_env_hosted();
+	uint64_t end = env->now_ns(env) + SPIN_NS;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static bool spin_for_work(struct sim_turns *t)
-{
-	uint64_t end = now_ns() + SPIN_NS;
-
-	do {
-		if (load_relaxed(&t->nr) || load_relaxed(&t->kick))
-			return true;
+	while (!load_relaxed(&t->nr) && !load_relaxed(&t->kick) && env->now_ns(env) < end)
 		sched_yield();
-	} while (now_ns() < end);
-	return false;
 }
 
 /* Wait until there may be work; false: the machine stops. */

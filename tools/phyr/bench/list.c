@@ -3,7 +3,6 @@
 #include "bench/bench.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define SEEK_WORDS ((size_t)1000000)
 #define SEEKS      4096

@@ -43,8 +43,7 @@ static void teardown(void *state)
 {
 	struct state *s = state;
 
-	if (s->pt)
-		phyr_pgtbl_destroy(s->pt);
+	phyr_pgtbl_destroy(s->pt);
 	phyr_list_fini(&s->list);
 	free(s);
 }

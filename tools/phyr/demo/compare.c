@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct sg_entry) == 32, "as on 64-bit Linux");
 
 struct way {
 	const char *name;
-	uint64_t bytes, calls, walks, entries, syncs, invalidations, ns;
+	uint64_t bytes, calls, walks, entries, invalidations, ns;
 };
 
 /* An entry a run, as sg_alloc_table_from_pages() makes it. */
@@ -93,7 +93,6 @@ static void settle(struct demo *d, struct way *way, uint64_t *times,
 	way->calls = (now.maps - was->maps) / ROUNDS;
 	way->walks = (now.maps + now.unmaps - was->maps - was->unmaps) / ROUNDS;
 	way->entries = (now.entries - was->entries) / ROUNDS;
-	way->syncs = (now.map_syncs - was->map_syncs) / ROUNDS;
 	way->invalidations = (now.invalidations - was->invalidations) / ROUNDS;
 	qsort(times, ROUNDS, sizeof(*times), by_value);
 	way->ns = times[ROUNDS / 2];

@@ -78,8 +78,7 @@ void demo_stop(struct demo *d)
 	phyr_dev_destroy(d->dev);
 	phyr_domain_destroy(d->domain);
 	phyr_iommu_destroy(d->iommu);
-	if (d->sdev)
-		phyr_sim_dev_remove(d->sdev);
+	phyr_sim_dev_remove(d->sdev);
 	phyr_sim_destroy(d->sim);
 }
 
@@ -91,8 +90,8 @@ static int show_buffer(struct demo *d, void *buf)
 	phyr_list_init(&list, NULL, phyr_sim_space(d->sim));
 	err = phyr_sim_pin(d->sim, buf, BUFFER, &list);
 	if (!err) {
-		err = demo_draw(&list);
-		err = err ? err : demo_compare(d, &list);
+		demo_draw(&list);
+		err = demo_compare(d, &list);
 		phyr_sim_unpin(d->sim, &list);
 	}
 	phyr_list_fini(&list);

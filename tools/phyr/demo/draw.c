@@ -11,7 +11,7 @@ static const char *shade(uint64_t run)
 	return run & 1 ? "░" : "█";
 }
 
-int demo_draw(const struct phyr_list *list)
+void demo_draw(const struct phyr_list *list)
 {
 	struct phyr_cursor cur;
 	struct phyr_range range;
@@ -30,5 +30,4 @@ int demo_draw(const struct phyr_list *list)
 			fputs(shade(run), stdout);
 		}
 	printf("\n\n");
-	return 0;
 }

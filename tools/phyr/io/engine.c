@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keeps I/O in flight: chooses what to do next, submits its commands, takes what has ended. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "io/io.h"

@@ -80,7 +80,6 @@ uint64_t hist_quantile(const struct hist *hist, double share);
 /* What each block holds by now, as far as this run knows; kept from row to row. */
 struct verify {
 	uint32_t *generation; /* of each block; 0: never written by this run */
-	uint64_t nr_blocks;
 	uint32_t block_size;
 	uint64_t seed;
 	bool starts_zeroed; /* unwritten blocks are zero: this run made the file */
@@ -95,8 +94,6 @@ void verify_fini(struct verify *v);
 void verify_fill(struct verify *v, void *buf, uint64_t lba, uint64_t len);
 /* Check blocks that were read. @return how many are wrong */
 uint64_t verify_check(struct verify *v, const void *buf, uint64_t lba, uint64_t len);
-/* Whether there is anything to expect of the block at all. */
-bool verify_knows(const struct verify *v, uint64_t lba);
 
 /* One I/O of the user, in flight or not: a buffer, its list, its mapping, its commands. */
 struct io_slot {
@@ -191,6 +188,6 @@ int row_run(struct io_run *run, enum io_map map, struct io_row *row);
 bool row_failed(const struct io_row *row);
 
 void print_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr);
-int json_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr);
+void json_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr);
 
 #endif

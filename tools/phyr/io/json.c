@@ -85,7 +85,7 @@ static struct json_object *row_object(const struct io_row *r)
 	return row;
 }
 
-int json_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr)
+void json_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr)
 {
 	struct json_object *top = json_object_new_object();
 	struct json_object *array = json_object_new_array();
@@ -104,5 +104,4 @@ int json_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr
 	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
 							 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(top);
-	return 0;
 }

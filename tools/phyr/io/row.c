@@ -24,7 +24,7 @@ static int failed(const struct trial *s, const char *what, int err)
 			 cli_why(&s->reports, err));
 }
 
-static int open_target(struct trial *s, enum io_map map)
+static int open_target(struct trial *s)
 {
 	const struct io_opts *o = s->run->opts;
 	struct phyr_sim_config config = {
@@ -34,13 +34,12 @@ static int open_target(struct trial *s, enum io_map map)
 				 .writable = rw_writes(o->rw),
 				 .report = cli_take_report,
 				 .report_arg = &s->reports};
-	uint64_t commands = o->iodepth * (o->bs_max / (1 << 20) + 1);
 	int err = phyr_sim_create(&config, &s->sim);
 
 	if (err)
 		return failed(s, "simulated machine", err);
 	opts.sim = s->sim;
-	opts.depth = (unsigned)(commands < 1023 ? commands : 1023);
+	opts.depth = (unsigned)(o->iodepth * (o->bs_max / (1 << 20) + 1));
 	err = phyr_open(o->target, &opts, &s->p);
 	return err ? failed(s, "open", err) : 0;
 }
@@ -229,7 +228,7 @@ int row_run(struct io_run *run, enum io_map map, struct io_row *row)
 		return cli_error(EXIT_FAILED, COMMAND, "no memory");
 	s->run = run;
 	*row = (struct io_row){.map = map, .iommu = run->opts->iommu};
-	err = open_target(s, map);
+	err = open_target(s);
 	err = err ? err : check_sizes(s);
 	if (!err) {
 		make_engine(s, map);

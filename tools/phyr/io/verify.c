@@ -27,7 +27,6 @@ int verify_init(struct verify *v, const struct io_opts *opts, uint64_t nr_blocks
 {
 	*v = (struct verify){
 		.generation = calloc(nr_blocks, sizeof(*v->generation)),
-		.nr_blocks = nr_blocks,
 		.block_size = block_size,
 		.seed = opts->seed,
 		.starts_zeroed = opts->create,
@@ -102,7 +101,8 @@ void verify_fill(struct verify *v, void *buf, uint64_t lba, uint64_t len)
 	}
 }
 
-bool verify_knows(const struct verify *v, uint64_t lba)
+/* Whether there is anything to expect of the block at all. */
+static bool knows(const struct verify *v, uint64_t lba)
 {
 	return v->generation[lba] || v->starts_zeroed || v->stamped;
 }
@@ -112,7 +112,7 @@ static bool block_is_right(struct verify *v, const uint64_t *words, uint64_t lba
 	size_t nr = v->block_size / 8;
 	struct stamp stamp;
 
-	if (!verify_knows(v, lba))
+	if (!knows(v, lba))
 		return true;
 	if (!v->generation[lba] && v->starts_zeroed)
 		return block_is_zero(words, nr);
