@@ -14,5 +14,5 @@ if "$read" "sim:$dir/none.img" 2>"$dir/err"; then
 	echo "reading a file that is not there succeeded" >&2
 	exit 1
 fi
-grep -q 'phyr_open: No such file or directory: no such file' "$dir/err"
+grep -q 'read: No such file or directory' "$dir/err"
 [ "$(wc -l <"$dir/err")" -eq 1 ]
