@@ -12,7 +12,7 @@ import tree
 ORDER = ["core", "list", "source", "iova", "pgtbl", "iommu", "backend", "dma", "desc", "nvme", "io",
          "phyr"]
 # What stands aside sees these, and itself.
-SIM_SEES = {"core", "list", "iova", "pgtbl", "iommu", "backend", "sim"}
+SIM_SEES = {"core", "iommu", "backend", "sim"}
 SIM_SEES_INSIDE = {"core", "sim"}
 COMPILER_HEADERS = re.compile(
     r"std(int|def|bool|arg|align|atomic)\.h|limits\.h|[a-z]*mmintrin\.h|immintrin\.h|cpuid\.h|arm_neon\.h")

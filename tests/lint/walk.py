@@ -3,7 +3,8 @@
 """A page-table walk is plain code: walk.py COMPILER
 
  Each format's file is compiled and its object read. No function in it calls or jumps through a
- pointer, and none refers to constant data (which is where a description of the format would lie);
+ pointer or to memcpy and its like, which may store half an entry; and none refers to constant data
+ (which is where a description of the format would lie);
  strings for reports may be named. Switches are compiled as compares here: a table of jumps would look
  like both."""
 import re
@@ -21,6 +22,7 @@ FUNCTION = re.compile(r"^[0-9a-f]+ <(\S+)>:$")
 # AT&T: a call or jump whose target is in a register or in memory.
 INDIRECT = re.compile(r"\b(?:call|jmp)q?\s+\*")
 RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+R_\w+\s+(\S+)")
+MEM_CALL = re.compile(r"mem(cpy|set|move)\b")
 CONSTANT_DATA = re.compile(r"\.(rodata|data)(?!\.str|\.cst)")
 
 
@@ -51,6 +53,8 @@ def check(problems, source, obj):
             target = re.split(r"[-+]0x", match.group(1))[0]
             if target in objects or CONSTANT_DATA.match(target):
                 problems.add(where, f"refers to data: {target}")
+            if MEM_CALL.match(target):
+                problems.add(where, f"calls {target}, which may store half an entry")
     return found
 
 
