@@ -68,6 +68,8 @@ expect 2 "checksum needs" io "$img" --checksum --rw randread
 expect 2 "leave --io-size out" io "$img" --checksum --io-size 4k
 expect 1 "is there already" io "$img" --create 1m --rw write
 expect 1 "No such file" io "sim:$dir/no/where" --create 1m --rw write
+expect 2 "multiples of" io "sim:$dir/new" --create 1m --rw write --io-size 1000
+[ ! -e "$dir/new" ] || { echo "FAIL: a file was left behind"; failures=$((failures + 1)); }
 expect 2 "unknown option" bench --frob
 expect 2 "value is missing" bench --filter
 expect 2 "chosen by --filter" bench dma

@@ -20,10 +20,7 @@ struct counts counts_now(struct phyr *p)
 		.invalidations = domain.invalidations,
 		.iotlb_hits = sim.iotlb_hits,
 		.iotlb_misses = sim.iotlb_misses,
-		.faults = sim.faults,
 	};
-	for (unsigned i = 0; i < 4; i++)
-		c.how[i] = dev.how[i];
 	return c;
 }
 
@@ -37,10 +34,7 @@ struct counts counts_since(const struct counts *before, const struct counts *now
 		.invalidations = now->invalidations - before->invalidations,
 		.iotlb_hits = now->iotlb_hits - before->iotlb_hits,
 		.iotlb_misses = now->iotlb_misses - before->iotlb_misses,
-		.faults = now->faults - before->faults,
 	};
 
-	for (unsigned i = 0; i < 4; i++)
-		d.how[i] = now->how[i] - before->how[i];
 	return d;
 }

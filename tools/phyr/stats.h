@@ -14,8 +14,6 @@ struct counts {
 	uint64_t invalidations;
 	uint64_t iotlb_hits;
 	uint64_t iotlb_misses;
-	uint64_t faults;
-	uint64_t how[4]; /* phyr_dma_map() answers, by enum phyr_dma_how */
 };
 
 struct counts counts_now(struct phyr *p);

@@ -103,6 +103,8 @@ int cmd_io(int argc, char **argv)
 		status = create_file(&opts);
 	if (!status)
 		status = run_rows(&run, rows);
+	if (opts.create && status == EXIT_USAGE)
+		unlink(opts.file); /* nothing was done to it yet, and the next try makes it again */
 	if (run.verifying)
 		verify_fini(&run.verify);
 	return status;

@@ -28,6 +28,10 @@
 enum io_rw { RW_READ, RW_WRITE, RW_RANDREAD, RW_RANDWRITE, RW_RANDRW };
 enum io_map { MAP_PERPAGE, MAP_ONESHOT, MAP_TWOSTEP, MAP_REGISTERED, NR_MAPS };
 
+/* What an I/O's mapping turned out to be. */
+enum io_path { PATH_PAGES, PATH_TWOSTEP, PATH_SAME, PATH_WINDOW, PATH_RANGES, NR_PATHS };
+
+extern const char *const io_path_names[NR_PATHS];
 extern const char *const io_rw_names[];
 extern const char *const io_map_names[];
 extern const char *const io_iommu_names[];
@@ -147,7 +151,8 @@ struct engine {
 	uint64_t hashed;   /* I/Os whose data went into the checksum, in order */
 	uint64_t begun_bytes;
 	unsigned in_flight;
-	int err; /* the first error: no more I/O is started */
+	uint64_t paths[NR_PATHS]; /* mappings made, by what they turned out to be */
+	int err;                  /* the first error: no more I/O is started */
 	struct engine_result result;
 };
 
@@ -169,6 +174,8 @@ struct io_row {
 	double map_ns, unmap_ns, desc_ns; /* an I/O */
 	uint64_t ios, bytes;
 	struct counts counts;
+	uint64_t paths[NR_PATHS]; /* mappings, by what they turned out to be */
+	uint64_t faults;          /* from the start to the end, the last read-back included */
 	uint64_t verify_errors;
 	uint64_t leaked_iova, leaked_tables, leaked_pages;
 	char sha256[65]; /* "" without --checksum */

@@ -60,16 +60,15 @@ static void add_counts(struct json_object *to, const struct io_row *r)
 	add_number(to, "invalidations", r->counts.invalidations);
 	add_number(to, "iotlb_hits", r->counts.iotlb_hits);
 	add_number(to, "iotlb_misses", r->counts.iotlb_misses);
-	add_number(to, "faults", r->counts.faults);
+	add_number(to, "faults", r->faults);
 	add_number(to, "verify_errors", r->verify_errors);
 	part = add_object(to, "leaked");
 	add_number(part, "iova", r->leaked_iova);
 	add_number(part, "tables", r->leaked_tables);
 	add_number(part, "pages", r->leaked_pages);
 	part = add_object(to, "paths");
-	add_number(part, "same", r->counts.how[PHYR_DMA_SAME]);
-	add_number(part, "window", r->counts.how[PHYR_DMA_WINDOW]);
-	add_number(part, "ranges", r->counts.how[PHYR_DMA_RANGES]);
+	for (unsigned i = 0; i < NR_PATHS; i++)
+		add_number(part, io_path_names[i], r->paths[i]);
 }
 
 static struct json_object *row_object(const struct io_row *r)

@@ -31,14 +31,32 @@ static size_t buffer_bytes(const struct engine *e)
 	return e->opts->bs_max + 2 * PHYR_PAGE_SIZE;
 }
 
+const char *const io_path_names[NR_PATHS] = {"perpage", "twostep", "same", "window", "ranges"};
+
+/* Count which answer phyr_dma_map() gave. */
+static void count_answer(struct engine *e, const struct phyr_dma_map *map)
+{
+	if (map->how == PHYR_DMA_SAME)
+		e->paths[PATH_SAME]++;
+	else if (map->how == PHYR_DMA_WINDOW)
+		e->paths[PATH_WINDOW]++;
+	else
+		e->paths[PATH_RANGES]++;
+}
+
 static int init_mapping(struct engine *e, struct io_slot *slot)
 {
+	int err;
+
 	slot->pages = calloc(e->opts->bs_max / PHYR_PAGE_SIZE + 2, sizeof(*slot->pages));
 	if (!slot->pages)
 		return -ENOMEM;
 	if (e->map != MAP_REGISTERED)
 		return 0;
-	return phyr_dma_map(dev_of(e), &slot->memory, PHYR_DMA_BIDIRECTIONAL, 0, &slot->kept);
+	err = phyr_dma_map(dev_of(e), &slot->memory, PHYR_DMA_BIDIRECTIONAL, 0, &slot->kept);
+	if (!err)
+		count_answer(e, &slot->kept);
+	return err;
 }
 
 int map_slot_init(struct engine *e, struct io_slot *slot, uint64_t misalign)
@@ -134,6 +152,8 @@ static int map_perpage(struct engine *e, struct io_slot *slot)
 		err = phyr_cursor_init_ranges(&slot->data, slot->pages, slot->nr_pages);
 	if (err)
 		unmap_pages(e, slot);
+	else
+		e->paths[PATH_PAGES]++;
 	return err;
 }
 
@@ -141,7 +161,10 @@ static int map_oneshot(struct engine *e, struct io_slot *slot)
 {
 	int err = phyr_dma_map(dev_of(e), &slot->part, dir_of(slot), 0, &slot->map);
 
-	return err ? err : phyr_dma_map_cursor(&slot->map, 0, slot->len, &slot->data);
+	if (err)
+		return err;
+	count_answer(e, &slot->map);
+	return phyr_dma_map_cursor(&slot->map, 0, slot->len, &slot->data);
 }
 
 /* Link the buffer in pieces, each ending on a page: the first byte's offset shortens the first. */
@@ -178,11 +201,13 @@ static int map_twostep(struct engine *e, struct io_slot *slot)
 	err = link_pieces(e, slot, &linked);
 	if (!err)
 		err = phyr_dma_iova_sync(dev_of(e), &slot->window, 0, slot->len);
-	if (err)
+	if (err) {
 		phyr_dma_iova_destroy(dev_of(e), &slot->window, linked, dir_of(slot), 0);
-	else
-		phyr_cursor_init_range(&slot->data, slot->window.addr, slot->len);
-	return err;
+		return err;
+	}
+	e->paths[PATH_TWOSTEP]++;
+	phyr_cursor_init_range(&slot->data, slot->window.addr, slot->len);
+	return 0;
 }
 
 int map_begin(struct engine *e, struct io_slot *slot)

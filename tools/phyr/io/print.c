@@ -37,22 +37,17 @@ static double per(const struct io_row *r, uint64_t count)
 	return r->ios ? (double)count / (double)r->ios : 0;
 }
 
-/* Which answers phyr_dma_map() gave, or that none was asked for. */
+/* What the mappings turned out to be. */
 static void print_paths(const struct io_row *r)
 {
-	static const char *const names[] = {"", "same", "window", "ranges"};
-	bool any = false;
+	const char *between = "";
 
-	for (unsigned i = PHYR_DMA_SAME; i <= PHYR_DMA_RANGES; i++) {
-		if (!r->counts.how[i])
+	for (unsigned i = 0; i < NR_PATHS; i++) {
+		if (!r->paths[i])
 			continue;
-		printf("%s%s", any ? "," : "", names[i]);
-		any = true;
+		printf("%s%s", between, io_path_names[i]);
+		between = ",";
 	}
-	if (!any)
-		printf("%s", r->map == MAP_PERPAGE   ? "pages"
-			     : r->map == MAP_TWOSTEP ? "two steps"
-						     : "none");
 	printf("\n");
 }
 
@@ -69,7 +64,7 @@ static void print_counts(const struct io_row *rows, unsigned nr)
 		       " %6" PRIu64 "  ",
 		       io_map_names[r->map], per(r, c->links), per(r, c->walks), per(r, c->ptes),
 		       per(r, c->syncs), per(r, c->invalidations), per(r, c->iotlb_hits),
-		       per(r, c->iotlb_misses), c->faults, r->verify_errors,
+		       per(r, c->iotlb_misses), r->faults, r->verify_errors,
 		       r->leaked_iova + r->leaked_tables + r->leaked_pages);
 		print_paths(r);
 	}

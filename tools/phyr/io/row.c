@@ -192,6 +192,7 @@ static int run_engine(struct trial *s, struct io_row *row)
 	phyr_nvme_queue_get_stats(s->engine.queue, &nvme);
 	row->counts = counts_since(&before, &after);
 	measure(s, row, nvme.desc_ns, nvme.submitted);
+	memcpy(row->paths, s->engine.paths, sizeof(row->paths));
 	write_sha(s, row);
 	if (!err && s->engine.verify && rw_writes(s->engine.opts->rw)) {
 		s->engine.sha = NULL;
@@ -212,6 +213,7 @@ static void end_trial(struct trial *s, struct io_row *row)
 	phyr_close(s->p);
 	if (s->sim) {
 		phyr_sim_get_stats(s->sim, &left);
+		row->faults = left.faults;
 		row->leaked_iova = s->reports.iova_left;
 		row->leaked_tables = left.table_pages;
 		row->leaked_pages = left.pinned_pages;
@@ -243,6 +245,6 @@ int row_run(struct io_run *run, enum io_map map, struct io_row *row)
 
 bool row_failed(const struct io_row *row)
 {
-	return row->verify_errors || row->counts.faults || row->leaked_iova || row->leaked_tables ||
+	return row->verify_errors || row->faults || row->leaked_iova || row->leaked_tables ||
 	       row->leaked_pages;
 }
