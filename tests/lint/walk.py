@@ -3,7 +3,7 @@
 """A page-table walk is plain code: walk.py COMPILER
 
  Each format's file is compiled and its object read. No function in it calls or jumps through a
- pointer or to memcpy and its like, which may store half an entry; and none refers to constant data
+ pointer, or to memset or memmove, which may store half an entry; and none refers to constant data
  (which is where a description of the format would lie);
  strings for reports may be named. Switches are compiled as compares here: a table of jumps would look
  like both."""
@@ -22,7 +22,9 @@ FUNCTION = re.compile(r"^[0-9a-f]+ <(\S+)>:$")
 # AT&T: a call or jump whose target is in a register or in memory.
 INDIRECT = re.compile(r"\b(?:call|jmp)q?\s+\*")
 RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+R_\w+\s+(\S+)")
-MEM_CALL = re.compile(r"mem(cpy|set|move)\b")
+# Of a struct on the stack a compiler may make a memcpy; tables are neither set nor moved by one.
+MEM_CALL = re.compile(r"mem(set|move)\b")
+MEM_SOURCE = re.compile(r"\b(mem_?(cpy|copy|set|move)) *\(")
 CONSTANT_DATA = re.compile(r"\.(rodata|data)(?!\.str|\.cst)")
 
 
@@ -65,6 +67,9 @@ def main():
     if not output(compiler, "-dumpmachine").startswith("x86_64"):
         tree.skip("reads x86-64 objects only")
     problems, functions = tree.Problems(), 0
+    for source in tree.files(["src/pgtbl"], ".c", ".h"):
+        for match in MEM_SOURCE.finditer(tree.blank(source.read_text(encoding="utf-8"))):
+            problems.add(tree.name(source), f"{match.group(1)}() may store half an entry")
     formats = tree.files(["src/pgtbl/fmt"], ".c")
     if not formats:
         problems.add("src/pgtbl/fmt", "no format is there")
