@@ -12,10 +12,8 @@
 #include "core/bits.h"
 #include "core/env.h"
 #include "core/order.h"
+#include "core/slots.h"
 #include "iommu/domain.h"
-
-/* One slot of the environment counts in a cache line of its own. */
-#define DEV_LINE 64
 
 struct dev_counts {
 	uint64_t links;
@@ -25,7 +23,7 @@ struct dev_counts {
 	uint64_t pad;
 };
 
-_Static_assert(sizeof(struct dev_counts) == DEV_LINE, "a slot's counters are one line");
+_Static_assert(sizeof(struct dev_counts) == SLOT_LINE, "a slot's counters are one line");
 _Static_assert(sizeof(struct phyr_dma_iova_state) == 16, "a window's state is two words");
 
 struct phyr_dev {

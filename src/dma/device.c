@@ -83,16 +83,11 @@ static void read_domain(struct phyr_dev *dev)
 	dev->longest = longest_stretch(dev, &ap);
 }
 
-static size_t counts_size(const struct phyr_env *env)
-{
-	return ((size_t)env->nr_slots + 1) * DEV_LINE;
-}
-
 static void dev_free(struct phyr_dev *dev)
 {
 	struct phyr_env *env = dev->env;
 
-	env_free(env, dev->counts_mem, counts_size(env));
+	slots_free(env, dev->counts_mem);
 	env_free(env, dev, sizeof(*dev));
 }
 
@@ -109,12 +104,12 @@ static struct phyr_dev *dev_new(struct phyr_domain *domain, const struct phyr_li
 		dev->limits = *limits;
 	dev->limits.size = sizeof(dev->limits);
 	dev->mask = dev->limits.dma_mask ? dev->limits.dma_mask : UINT64_MAX;
-	dev->counts_mem = env_alloc(env, counts_size(env));
+	dev->counts_mem = slots_alloc(env);
 	if (!dev->counts_mem) {
 		dev_free(dev);
 		return NULL;
 	}
-	dev->counts = (struct dev_counts *)round_up_mask((uintptr_t)dev->counts_mem, DEV_LINE - 1);
+	dev->counts = slots_lines(dev->counts_mem);
 	return dev;
 }
 

@@ -10,27 +10,9 @@ void phyr_iommu_destroy(struct phyr_iommu *iommu)
 		iommu->destroy(iommu);
 }
 
-static size_t counts_size(const struct phyr_env *env)
-{
-	return (size_t)env->nr_slots * sizeof(struct domain_counts) + DOMAIN_LINE;
-}
-
-/* Counters, each slot's on a cache line of its own. */
-static int make_counts(struct phyr_domain *domain)
-{
-	uintptr_t mem;
-
-	domain->counts_mem = env_alloc(domain->env, counts_size(domain->env));
-	if (!domain->counts_mem)
-		return -ENOMEM;
-	mem = (uintptr_t)domain->counts_mem;
-	domain->counts = (void *)(uintptr_t)round_up_mask(mem, DOMAIN_LINE - 1);
-	return 0;
-}
-
 static void free_domain(struct phyr_domain *domain)
 {
-	env_free(domain->env, domain->counts_mem, counts_size(domain->env));
+	slots_free(domain->env, domain->counts_mem);
 	env_free(domain->env, domain, sizeof(*domain));
 }
 
@@ -44,7 +26,9 @@ int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 	domain->ops = iommu->ops;
 	domain->env = iommu->env;
 	domain->iommu = iommu;
-	err = make_counts(domain);
+	domain->counts_mem = slots_alloc(domain->env);
+	domain->counts = slots_lines(domain->counts_mem);
+	err = domain->counts_mem ? 0 : -ENOMEM;
 	if (!err)
 		err = iommu->ops->domain_create(iommu, phyr_domain_on_fault, domain, &domain->ctx);
 	if (err) {

@@ -15,9 +15,7 @@
 #include "core/bits.h"
 #include "core/env.h"
 #include "core/order.h"
-
-/* One slot of the environment counts in its own cache line, so that threads do not meet there. */
-#define DOMAIN_LINE 64
+#include "core/slots.h"
 
 struct domain_counts {
 	uint64_t maps;
@@ -28,7 +26,7 @@ struct domain_counts {
 	uint64_t pad[3];
 };
 
-_Static_assert(sizeof(struct domain_counts) == DOMAIN_LINE, "a slot's counters are one line");
+_Static_assert(sizeof(struct domain_counts) == SLOT_LINE, "a slot's counters are one line");
 
 struct phyr_domain {
 	/* Read freely. Constant, but for what the first attach sets. */

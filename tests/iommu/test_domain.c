@@ -300,7 +300,7 @@ static void statistics_add_all_slots(void **state)
 	phyr_domain_get_stats(w.domain, &stats);
 	assert_int_equal(stats.maps, 200);
 	assert_int_equal(stats.entries, 200);
-	assert_int_equal((uintptr_t)w.domain->counts % DOMAIN_LINE, 0);
+	assert_int_equal((uintptr_t)w.domain->counts % SLOT_LINE, 0);
 	assert_true(w.domain->counts[1].maps < 200);
 }
 
