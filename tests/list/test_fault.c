@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/err.h"
+#include "lib/sanitized.h"
 #include "lib/tenv.h"
 #include "list/store.h"
 
@@ -127,7 +128,11 @@ static int by_ranges(struct phyr_list *list, size_t first, size_t nr)
 	return phyr_list_append_ranges(list, ranges + first, nr);
 }
 
-/* An array onto a list that holds @before pieces, every allocation failing in turn. */
+/*
+ * An array onto a list that holds @before pieces, the n-th allocation failing for every n: NR takes
+ * 264 at the most (261 blocks, two nodes and a root over them), so no edge of the index is passed
+ * over.
+ */
 static void sweep(const struct way *way, size_t before)
 {
 	struct phyr_list list, was;
@@ -142,7 +147,7 @@ static void sweep(const struct way *way, size_t before)
 	was = list;
 	was_digest = digest(&list);
 	live = t.live_pages;
-	for (t.fail_at = 1;; t.fail_at += 1 + t.fail_at / 16) {
+	for (t.fail_at = 1;; t.fail_at++) {
 		tenv_restart(&t);
 		err = way->append(&list, before, NR - before);
 		if (!t.failed)
@@ -158,6 +163,7 @@ static void sweep(const struct way *way, size_t before)
 		assert_int_equal(digest(&list), was_digest);
 	}
 	assert_int_equal(err, 0);
+	assert_in_range(t.fail_at, 1, 265); /* one past the last */
 	t.fail_at = 0;
 	phyr_list_init(&was, &t.env, NULL);
 	assert_int_equal(way->append(&was, 0, NR), 0);
@@ -184,6 +190,54 @@ static void range_arrays(void **state)
 
 	for (size_t i = 0; i < sizeof(befores) / sizeof(befores[0]); i++)
 		sweep(&way, befores[i]);
+}
+
+/* Full blocks of single pages, by a thousand and less at a time. */
+static void fill_blocks(struct phyr_list *list, uint64_t nr_blocks)
+{
+	uint64_t nr = nr_blocks * BLOCK_WORDS + 1; /* the last page stays open */
+
+	for (uint64_t done = 0; done < nr; done += 1000)
+		assert_int_equal(
+			phyr_list_append_pages(list, pages, nr - done < 1000 ? nr - done : 1000),
+			0);
+	assert_int_equal(list->nr_blocks, nr_blocks);
+	assert_int_equal(list->nr_words, nr - 1);
+}
+
+/*
+ * The index gets its third level with block 65,537: a block, two nodes above it, and the root. It
+ * takes 270 MB to get there, and several times that with a sanitizer.
+ */
+static void third_level(void **state)
+{
+	struct phyr_list list, was;
+	uint64_t was_digest;
+	struct tenv t;
+	int64_t live;
+
+	if (tests_sanitized)
+		skip();
+	tenv_init(&t, NULL);
+	phyr_list_init(&list, &t.env, NULL);
+	fill_blocks(&list, 256 * 256);
+	was = list;
+	was_digest = digest(&list);
+	live = t.live_pages;
+	for (t.fail_at = 1;; t.fail_at++) {
+		tenv_restart(&t);
+		if (!phyr_list_append_pages(&list, pages + 1000, 600))
+			break;
+		assert_int_equal(t.last.err, -ENOMEM);
+		assert_int_equal(t.live_pages, live);
+		assert_memory_equal(&list, &was, sizeof(list));
+	}
+	assert_int_equal(t.fail_at, 6); /* those four, and another block */
+	phyr_store_shrink(&list, was.nr_blocks);
+	list = was;
+	assert_int_equal(digest(&list), was_digest);
+	phyr_list_fini(&list);
+	tenv_fini(&t);
 }
 
 /* A run of many words needs more than one block at once. */
@@ -218,9 +272,8 @@ static void one_run_of_many_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(single_calls),
-		cmocka_unit_test(page_arrays),
-		cmocka_unit_test(range_arrays),
+		cmocka_unit_test(single_calls),          cmocka_unit_test(page_arrays),
+		cmocka_unit_test(range_arrays),          cmocka_unit_test(third_level),
 		cmocka_unit_test(one_run_of_many_words),
 	};
 

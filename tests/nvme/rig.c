@@ -16,7 +16,13 @@
 
 void rig_init(struct rig *rig, bool stepped)
 {
-	struct phyr_sim_config config = {.size = sizeof(config), .stepped = stepped};
+	rig_init_scattered(rig, stepped, PHYR_SIM_MIXED);
+}
+
+void rig_init_scattered(struct rig *rig, bool stepped, enum phyr_sim_scatter scatter)
+{
+	struct phyr_sim_config config = {
+		.size = sizeof(config), .stepped = stepped, .scatter = scatter};
 
 	memset(rig, 0, sizeof(*rig));
 	rig->fd = -1;

@@ -29,6 +29,8 @@ struct rig {
 
 /* A machine and an environment; then rig_attach() once there is a device with RIG_SOURCE. */
 void rig_init(struct rig *rig, bool stepped);
+/* The same with memory laid out as told. */
+void rig_init_scattered(struct rig *rig, bool stepped, enum phyr_sim_scatter scatter);
 void rig_attach(struct rig *rig, bool iommu);
 void rig_detach(struct rig *rig);
 void rig_fini(struct rig *rig);

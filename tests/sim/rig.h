@@ -12,17 +12,12 @@
 
 #include <phyr/sim.h>
 
+#include "lib/sanitized.h"
+
 #define PAGE ((uint64_t)4096)
 #define MIB  ((uint64_t)1 << 20)
 
-/* Whether a sanitizer is built in: it slows tests down and takes address space. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define rig_sanitized true
-#elif defined(__has_feature)
-#define rig_sanitized (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define rig_sanitized false
-#endif
+#define rig_sanitized tests_sanitized
 
 /* A stepped machine; fields of the config but size may be given: rig_sim(.memory = 1 * MIB). */
 #define rig_sim(...) \

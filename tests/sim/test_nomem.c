@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running out of memory in the machine itself: the n-th allocation fails, for every n. The linker
- * sends malloc, calloc and realloc of what is tested through here.
+ * Running out of memory in the machine itself: the n-th allocation fails, for every n. And what the
+ * page maps take: the machine's heap, from outside. The linker sends malloc, calloc, realloc,
+ * aligned_alloc and free of what is tested through here.
  */
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/tenv.h"
@@ -11,30 +14,74 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t nr, size_t size);
 void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+void __real_free(void *p);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t nr, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
+void __wrap_free(void *p);
 
 static unsigned calls, fail_at; /* 0: none */
+
+/* What is allocated now. */
+static struct live {
+	int64_t blocks;
+	int64_t bytes;
+} live;
 
 static bool is_nth(void)
 {
 	return ++calls == fail_at;
 }
 
+static void *born(void *p)
+{
+	live.blocks += p != NULL;
+	live.bytes += (int64_t)malloc_usable_size(p);
+	return p;
+}
+
+static void gone(void *p)
+{
+	live.blocks -= p != NULL;
+	live.bytes -= (int64_t)malloc_usable_size(p);
+}
+
 void *__wrap_malloc(size_t size)
 {
-	return is_nth() ? NULL : __real_malloc(size);
+	return is_nth() ? NULL : born(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t nr, size_t size)
 {
-	return is_nth() ? NULL : __real_calloc(nr, size);
+	return is_nth() ? NULL : born(__real_calloc(nr, size));
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-	return is_nth() ? NULL : __real_realloc(p, size);
+	struct live was = live;
+	void *more;
+
+	if (is_nth())
+		return NULL;
+	gone(p);
+	more = __real_realloc(p, size);
+	if (!more)
+		live = was;
+	return born(more);
+}
+
+/* Pages of lists, where they are the heap's; these never fail. */
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+	return born(__real_aligned_alloc(align, size));
+}
+
+void __wrap_free(void *p)
+{
+	gone(p);
+	__real_free(p);
 }
 
 static void start(unsigned n)
@@ -145,6 +192,61 @@ static void pin(void **state)
 	}
 }
 
+#define GIB ((uint64_t)1 << 30)
+
+/* Pages a GiB apart: as many as there is address space for. */
+#define SPARSE (rig_sanitized ? 500u : 2000u)
+
+/*
+ * Such pages share nothing but the map's upper nodes: each has two nodes of its own, little over
+ * 4 KiB each. Of frames they share a window of 64 MiB: 32 blocks' records, little over 6 KiB each.
+ */
+#define BOUND (8240 * SPARSE + 256 * 1024)
+
+static void sparse_pin(struct phyr_sim *sim, char *p, struct phyr_list *list)
+{
+	phyr_list_init(list, NULL, phyr_sim_space(sim));
+	for (unsigned i = 0; i < SPARSE; i++)
+		assert_int_equal(phyr_sim_pin(sim, p + i * GIB, PAGE, list), 0);
+	assert_int_equal(rig_stats(sim).pinned_pages, SPARSE);
+}
+
+/* What the machine says that its maps cost is what the heap gave it, and the heap gets it back. */
+static void sparse_round(struct phyr_sim *sim, char *p, uint64_t *cost)
+{
+	struct live before = live;
+	struct phyr_list list;
+	uint64_t taken;
+
+	sparse_pin(sim, p, &list);
+	*cost = rig_stats(sim).map_bytes;
+	taken = (uint64_t)(live.bytes - before.bytes);
+	assert_in_range(*cost, 2 * PAGE * SPARSE, BOUND);
+	/* The list's own pages may lie in the heap; a block of the heap may be a little longer. */
+	assert_in_range(taken, *cost, *cost + *cost / 50);
+	rig_unpin(sim, &list);
+	assert_int_equal(rig_stats(sim).map_bytes, 0);
+	assert_int_equal(live.blocks, before.blocks);
+	assert_int_equal(live.bytes, before.bytes);
+}
+
+static void sparse_pins_are_bounded_and_given_back(void **state)
+{
+	for (unsigned scatter = PHYR_SIM_MIXED; scatter <= PHYR_SIM_LINEAR; scatter++) {
+		struct phyr_sim *sim = rig_sim(.stepped = true, .seed = 11,
+					       .scatter = (enum phyr_sim_scatter)scatter);
+		char *p = rig_map(SPARSE * GIB);
+		uint64_t cost = 0;
+
+		for (unsigned round = 0; round < 3; round++)
+			sparse_round(sim, p, &cost);
+		printf("# scatter %u: %u pages 1 GiB apart cost %u bytes each\n", scatter, SPARSE,
+		       (unsigned)(cost / SPARSE));
+		rig_unmap(p, SPARSE * GIB);
+		phyr_sim_destroy(sim);
+	}
+}
+
 /* The list runs out of memory for its words. */
 static void pin_into_a_list_that_fails(void **state)
 {
@@ -182,6 +284,7 @@ int main(void)
 		cmocka_unit_test(create),
 		cmocka_unit_test(add_device),
 		cmocka_unit_test(pin),
+		cmocka_unit_test(sparse_pins_are_bounded_and_given_back),
 		cmocka_unit_test(pin_into_a_list_that_fails),
 	};
 
