@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+const struct rig_config rig_direct = {0};
+const struct rig_config rig_vtdss = {.format = PHYR_PGTBL_VTDSS};
+const struct rig_config rig_large = {.format = PHYR_PGTBL_VTDSS, .page_sizes = M2 | G1};
+
+const struct phyr_range rig_mixed[4] = {
+	{0x10e00, 0x200},
+	{0x30000, 0x2000},
+	{0x20000, 0x1000},
+	{0x8000000, 0x800},
+};
+
 static struct rig_hw *of(struct phyr_soft_hw *hw)
 {
 	return (struct rig_hw *)hw;

@@ -40,6 +40,17 @@ struct rig_config {
 	struct phyr_limits limits;     /* size 0: none */
 };
 
+/* Places to map for: no IOMMU, all leaf sizes, no leaf under 2 MiB. */
+extern const struct rig_config rig_direct, rig_vtdss, rig_large;
+
+/* Runs of many kinds: a start inside a page, several pages, one, an end inside a page. */
+extern const struct phyr_range rig_mixed[4];
+
+#define RIG_LIMITS(...)                                 \
+	{                                               \
+		sizeof(struct phyr_limits), __VA_ARGS__ \
+	}
+
 struct rig {
 	struct tenv t;
 	struct rig_hw hw;

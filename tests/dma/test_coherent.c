@@ -5,16 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct rig_config direct = {0};
-static const struct rig_config vtdss = {.format = PHYR_PGTBL_VTDSS};
-static const struct rig_config large = {.format = PHYR_PGTBL_VTDSS, .page_sizes = M2 | G1};
-
-#define LIMITS(...)                                     \
-	{                                               \
-		sizeof(struct phyr_limits), __VA_ARGS__ \
-	}
-
-static const struct rig_config *const places[] = {&direct, &vtdss, &large};
+static const struct rig_config *const places[] = {&rig_direct, &rig_vtdss, &rig_large};
 
 /* Where the device would find a byte of shared memory; the rig's physical addresses are CPU ones. */
 static void *device_view(struct rig *r, uint64_t dma)
@@ -56,13 +47,14 @@ static void shared_memory(void **state)
 
 static void shared_memory_fails(void **state)
 {
-	struct rig_config low = {.limits = LIMITS(.dma_mask = 0xffff)};
-	struct rig_config few = {.format = PHYR_PGTBL_VTDSS, .limits = LIMITS(.dma_mask = 0x1fff)};
+	struct rig_config low = {.limits = RIG_LIMITS(.dma_mask = 0xffff)};
+	struct rig_config few = {.format = PHYR_PGTBL_VTDSS,
+				 .limits = RIG_LIMITS(.dma_mask = 0x1fff)};
 	uint64_t dma = 0x77, ok;
 	struct rig r;
 	void *cpu;
 
-	rig_init(&r, &vtdss);
+	rig_init(&r, &rig_vtdss);
 	assert_null(phyr_dma_alloc(r.dev, 0, &dma));
 	assert_report(&r, -EINVAL, "phyr_dma_alloc", 0, 0);
 	assert_null(phyr_dma_alloc(r.dev, UINT64_MAX, &dma));
@@ -100,7 +92,7 @@ static void shared_memory_where_no_ram_is_taken(void **state)
 	uint64_t dma = 0x77;
 	struct rig r;
 
-	rig_init_domain(&r, &vtdss);
+	rig_init_domain(&r, &rig_vtdss);
 	caps = *r.iommu->caps;
 	caps.kinds = 1u << PHYR_KIND_USER;
 	r.iommu->caps = &caps;
@@ -122,7 +114,7 @@ static void free_of_what_is_not(void **state)
 	uint64_t dma;
 	void *cpu;
 
-	rig_init(&r, &vtdss);
+	rig_init(&r, &rig_vtdss);
 	cpu = phyr_dma_alloc(r.dev, 16384, &dma);
 	assert_non_null(cpu);
 	tenv_restart(&r.t);
@@ -228,7 +220,7 @@ static void pools_that_cannot_be(void **state)
 	struct phyr_dma_pool *pool = (void *)8;
 	struct rig r;
 
-	rig_init(&r, &direct);
+	rig_init(&r, &rig_direct);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(phyr_dma_pool_create(r.dev, bad[i].size, bad[i].align, &pool),
 				 -EINVAL);
@@ -248,7 +240,7 @@ static void pool_order(void **state)
 	void *cpu_a, *cpu_b;
 	struct rig r;
 
-	rig_init(&r, &direct);
+	rig_init(&r, &rig_direct);
 	assert_int_equal(phyr_dma_pool_create(r.dev, 64, 0, &pool), 0);
 	cpu_a = phyr_dma_pool_alloc(pool, &a);
 	cpu_b = phyr_dma_pool_alloc(pool, &b);
@@ -269,7 +261,7 @@ static void pool_mistakes(void **state)
 	struct rig r;
 	void *cpu;
 
-	rig_init(&r, &vtdss);
+	rig_init(&r, &rig_vtdss);
 	assert_int_equal(phyr_dma_pool_create(r.dev, 64, 0, &pool), 0);
 	cpu = phyr_dma_pool_alloc(pool, &dma);
 	phyr_dma_pool_free(pool, cpu, dma);
@@ -289,7 +281,7 @@ static void pool_mistakes(void **state)
 /* Where bus addresses are less aligned than the blocks must be, none is given out. */
 static void pool_behind_an_odd_offset(void **state)
 {
-	struct rig_config c = {.limits = LIMITS(.bus_offset = 0x1000)};
+	struct rig_config c = {.limits = RIG_LIMITS(.bus_offset = 0x1000)};
 	struct phyr_dma_pool *pool;
 	uint64_t dma = 0x77;
 	struct rig r;

@@ -4,22 +4,6 @@
 
 #include <string.h>
 
-static const struct rig_config direct = {0};
-static const struct rig_config vtdss = {.format = PHYR_PGTBL_VTDSS};
-static const struct rig_config large = {.format = PHYR_PGTBL_VTDSS, .page_sizes = M2 | G1};
-
-#define LIMITS(...)                                     \
-	{                                               \
-		sizeof(struct phyr_limits), __VA_ARGS__ \
-	}
-
-static const struct phyr_range mixed[] = {
-	{0x10e00, 0x200},
-	{0x30000, 0x2000},
-	{0x20000, 0x1000},
-	{0x8000000, 0x800},
-};
-
 static uint64_t how(struct rig *r, enum phyr_dma_how h)
 {
 	struct phyr_dev_stats stats;
@@ -35,8 +19,8 @@ static void same(void **state)
 	struct phyr_list list;
 	struct rig r;
 
-	rig_init(&r, &direct);
-	rig_list(&r, &list, mixed, 4);
+	rig_init(&r, &rig_direct);
+	rig_list(&r, &list, rig_mixed, 4);
 	assert_int_equal(phyr_dma_map(r.dev, &list, PHYR_DMA_BIDIRECTIONAL, 0, &m), 0);
 	assert_int_equal(m.how, PHYR_DMA_SAME);
 	assert_ptr_equal(phyr_dma_map_list(&m), &list);
@@ -57,8 +41,8 @@ static void window(void **state)
 	struct phyr_list list;
 	struct rig r;
 
-	rig_init(&r, &vtdss);
-	rig_list(&r, &list, mixed, 4);
+	rig_init(&r, &rig_vtdss);
+	rig_list(&r, &list, rig_mixed, 4);
 	phyr_domain_get_stats(r.domain, &before);
 	memset(&m, 0xa5, sizeof(m)); /* in any state */
 	assert_int_equal(phyr_dma_map(r.dev, &list, PHYR_DMA_TO_DEVICE, 0, &m), 0);
@@ -97,8 +81,8 @@ static void window_allocates_nothing(void **state)
 	struct phyr_list list;
 	struct rig r;
 
-	rig_init(&r, &vtdss);
-	rig_list(&r, &list, mixed, 4);
+	rig_init(&r, &rig_vtdss);
+	rig_list(&r, &list, rig_mixed, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		if (i == 3)
 			tenv_restart(&r.t);
@@ -117,7 +101,7 @@ static void offset_list(void **state)
 	static const uint64_t offsets[] = {0x100000000, -(uint64_t)0x10000};
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct rig_config c = {.limits = LIMITS(.bus_offset = offsets[i])};
+		struct rig_config c = {.limits = RIG_LIMITS(.bus_offset = offsets[i])};
 		struct phyr_cursor src, dst;
 		struct phyr_range a, b;
 		struct phyr_dma_map m;
@@ -125,7 +109,7 @@ static void offset_list(void **state)
 		struct rig r;
 
 		rig_init(&r, &c);
-		rig_list(&r, &list, mixed, 4);
+		rig_list(&r, &list, rig_mixed, 4);
 		assert_int_equal(phyr_dma_map(r.dev, &list, PHYR_DMA_FROM_DEVICE, 0, &m), 0);
 		assert_int_equal(m.how, PHYR_DMA_RANGES);
 		assert_int_equal(phyr_dma_map_list(&m)->nr_runs, 4);
@@ -170,8 +154,8 @@ static void ranges_behind_iommu(void **state)
 	struct phyr_list list;
 	struct rig r;
 
-	rig_init(&r, &large);
-	rig_list(&r, &list, mixed, 4);
+	rig_init(&r, &rig_large);
+	rig_list(&r, &list, rig_mixed, 4);
 	assert_int_equal(phyr_dma_map(r.dev, &list, PHYR_DMA_TO_DEVICE, 0, &m), 0);
 	assert_int_equal(m.how, PHYR_DMA_RANGES);
 	check_ranges(&r, &m);
@@ -194,7 +178,7 @@ static void ranges_that_meet(void **state)
 	struct phyr_list list;
 	struct rig r;
 
-	rig_init(&r, &large);
+	rig_init(&r, &rig_large);
 	rig_list(&r, &list, ranges, 5);
 	assert_int_equal(phyr_dma_map(r.dev, &list, PHYR_DMA_TO_DEVICE, 0, &m), 0);
 	assert_int_equal(m.how, PHYR_DMA_RANGES);
@@ -209,7 +193,7 @@ static void ranges_that_meet(void **state)
 /* No stretch is long enough for one window, but each run finds a place. */
 static void no_window_is_left(void **state)
 {
-	struct rig_config c = vtdss;
+	struct rig_config c = rig_vtdss;
 	struct phyr_dma_iova_state s[8];
 	struct phyr_range ranges[4], one = {0x50000, 0x2000};
 	struct phyr_dma_map m;
@@ -263,7 +247,7 @@ static void huge_stays_huge(void **state)
 	struct phyr_list list;
 	struct rig r;
 
-	rig_init(&r, &vtdss);
+	rig_init(&r, &rig_vtdss);
 	rig_list(&r, &list, ranges, 3);
 	assert_true(phyr_dma_iova_try_alloc(r.dev, &odd, 0, 0x1000));
 	assert_int_equal(phyr_dma_map(r.dev, &list, PHYR_DMA_TO_DEVICE, 0, &m), 0);

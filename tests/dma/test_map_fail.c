@@ -6,22 +6,6 @@
 
 #include "iommu/domain.h"
 
-static const struct rig_config direct = {0};
-static const struct rig_config vtdss = {.format = PHYR_PGTBL_VTDSS};
-static const struct rig_config large = {.format = PHYR_PGTBL_VTDSS, .page_sizes = M2 | G1};
-
-#define LIMITS(...)                                     \
-	{                                               \
-		sizeof(struct phyr_limits), __VA_ARGS__ \
-	}
-
-static const struct phyr_range mixed[] = {
-	{0x10e00, 0x200},
-	{0x30000, 0x2000},
-	{0x20000, 0x1000},
-	{0x8000000, 0x800},
-};
-
 static void map_fails(struct rig *r, const struct phyr_list *list, enum phyr_dma_dir dir,
 		      unsigned attrs, int err, uint64_t addr, uint64_t len)
 {
@@ -41,7 +25,7 @@ static void refusals(void **state)
 {
 	static const enum phyr_kind kinds[] = {PHYR_KIND_USER, PHYR_KIND_FD, PHYR_KIND_MMIO,
 					       PHYR_KIND_P2P, 99};
-	const struct rig_config *configs[] = {&direct, &vtdss, &large};
+	const struct rig_config *configs[] = {&rig_direct, &rig_vtdss, &rig_large};
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct phyr_list list, empty;
@@ -49,7 +33,7 @@ static void refusals(void **state)
 
 		rig_init(&r, configs[i]);
 		phyr_list_init(&empty, &r.t.env, NULL);
-		rig_list(&r, &list, mixed, 4);
+		rig_list(&r, &list, rig_mixed, 4);
 		map_fails(&r, &empty, 0, 0, -EINVAL, 0, 0);
 		map_fails(&r, &list, 3, 0, -EINVAL, 0x10e00, list.len);
 		map_fails(&r, &list, 0, 1, -EINVAL, 0x10e00, list.len);
@@ -68,8 +52,8 @@ static void refusals(void **state)
 /* A list of dma addresses can't be mapped again, whichever answer it was. */
 static void mapped_already(void **state)
 {
-	struct rig_config shifted = {.limits = LIMITS(.bus_offset = 0x10000)};
-	const struct rig_config *configs[] = {&shifted, &vtdss, &large};
+	struct rig_config shifted = {.limits = RIG_LIMITS(.bus_offset = 0x10000)};
+	const struct rig_config *configs[] = {&shifted, &rig_vtdss, &rig_large};
 
 	for (unsigned i = 0; i < 3; i++) {
 		const struct phyr_list *dma;
@@ -80,7 +64,7 @@ static void mapped_already(void **state)
 		struct rig r;
 
 		rig_init(&r, configs[i]);
-		rig_list(&r, &list, mixed, 4);
+		rig_list(&r, &list, rig_mixed, 4);
 		assert_int_equal(phyr_dma_map(r.dev, &list, 0, 0, &m), 0);
 		dma = phyr_dma_map_list(&m);
 		phyr_cursor_init(&cur, dma);
@@ -96,7 +80,7 @@ static void mapped_already(void **state)
 static void out_of_reach(void **state)
 {
 	const struct phyr_range ranges[] = {{0xf0000, 0x1000}, {0xfe000, 0x3000}, {0x5000, 0x1000}};
-	struct rig_config c = {.limits = LIMITS(.dma_mask = 0xfffff)};
+	struct rig_config c = {.limits = RIG_LIMITS(.dma_mask = 0xfffff)};
 	struct phyr_list list;
 	struct rig r;
 
@@ -123,7 +107,7 @@ static void out_of_reach(void **state)
 	map_fails(&r, &list, 0, 0, -EOPNOTSUPP, 0xfe000, 0x3000);
 	phyr_list_fini(&list);
 	rig_fini(&r);
-	c.limits = (struct phyr_limits)LIMITS(.bus_offset = -(uint64_t)0xff000);
+	c.limits = (struct phyr_limits)RIG_LIMITS(.bus_offset = -(uint64_t)0xff000);
 	rig_init(&r, &c);
 	rig_list(&r, &list, ranges, 3);
 	map_fails(&r, &list, 0, 0, -EOPNOTSUPP, 0xfe000, 0x3000);
@@ -135,8 +119,9 @@ static void out_of_reach(void **state)
 static void out_of_reach_index(void **state)
 {
 	const struct phyr_range ranges[] = {{0x1000, 0x1000}, {0x3000, 0x1000}, {0xfe000, 0x3000}};
-	struct rig_config configs[] = {{.limits = LIMITS(.dma_mask = 0xfffff)},
-				       {.limits = LIMITS(.dma_mask = 0xfffff, .bus_offset = 4096)}};
+	struct rig_config configs[] = {
+		{.limits = RIG_LIMITS(.dma_mask = 0xfffff)},
+		{.limits = RIG_LIMITS(.dma_mask = 0xfffff, .bus_offset = 4096)}};
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct phyr_dma_map m;
@@ -171,8 +156,8 @@ static void sync_map_that_fails(void **state)
 	struct rig r;
 	uint64_t dma;
 
-	rig_init(&r, &vtdss);
-	rig_list(&r, &list, mixed, 4);
+	rig_init(&r, &rig_vtdss);
+	rig_list(&r, &list, rig_mixed, 4);
 	real = r.domain->ops;
 	ops = *real;
 	ops.sync_map = no_sync_map;
@@ -200,7 +185,7 @@ static void sync_map_that_fails(void **state)
 static void address_too_wide(void **state)
 {
 	const struct phyr_range ranges[] = {{0x10000, 0x1000}, {(uint64_t)1 << 48, 0x1000}};
-	const struct rig_config *configs[] = {&vtdss, &large};
+	const struct rig_config *configs[] = {&rig_vtdss, &rig_large};
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct phyr_dma_map m;

@@ -2,15 +2,6 @@
 /* One range by its address. */
 #include "rig.h"
 
-static const struct rig_config direct = {0};
-static const struct rig_config vtdss = {.format = PHYR_PGTBL_VTDSS};
-static const struct rig_config large = {.format = PHYR_PGTBL_VTDSS, .page_sizes = M2 | G1};
-
-#define LIMITS(...)                                     \
-	{                                               \
-		sizeof(struct phyr_limits), __VA_ARGS__ \
-	}
-
 static int map_ram(struct rig *r, uint64_t addr, uint64_t size, uint64_t *dma)
 {
 	return phyr_dma_map_phys(r->dev, NULL, addr, size, PHYR_DMA_TO_DEVICE, 0, dma);
@@ -18,12 +9,12 @@ static int map_ram(struct rig *r, uint64_t addr, uint64_t size, uint64_t *dma)
 
 static void on_direct(void **state)
 {
-	struct rig_config c = {.limits = LIMITS(.bus_offset = 0x100000)};
+	struct rig_config c = {.limits = RIG_LIMITS(.bus_offset = 0x100000)};
 	struct phyr_dev_stats stats;
 	uint64_t dma = 1;
 	struct rig r;
 
-	rig_init(&r, &direct);
+	rig_init(&r, &rig_direct);
 	assert_int_equal(map_ram(&r, 0x12345, 7, &dma), 0);
 	assert_int_equal(dma, 0x12345);
 	phyr_dma_unmap_phys(r.dev, dma, 7, PHYR_DMA_TO_DEVICE, 0);
@@ -45,7 +36,7 @@ static void behind_iommu(void **state)
 		{0x10000, 0x1000}, {0x12345, 7},     {0x12fff, 2},
 		{0x10fff, 0x2002}, {5 * M2, 3 * M2}, {5 * M2 + 0x1001, 2 * M2},
 	};
-	const struct rig_config *configs[] = {&vtdss, &large};
+	const struct rig_config *configs[] = {&rig_vtdss, &rig_large};
 
 	for (unsigned c = 0; c < 2; c++) {
 		struct rig r;
@@ -82,7 +73,7 @@ static void fails(struct rig *r, const struct phyr_space *space, uint64_t addr, 
 /* The space of the answers of phyr_dma_map(): what is there is mapped already. */
 static const struct phyr_space *phyr_dma_list_space(void)
 {
-	struct rig_config c = {.limits = LIMITS(.bus_offset = 0x10000)};
+	struct rig_config c = {.limits = RIG_LIMITS(.bus_offset = 0x10000)};
 	const struct phyr_space *space;
 	struct phyr_list list;
 	struct phyr_dma_map m;
@@ -102,7 +93,7 @@ static void refusals(void **state)
 {
 	static const enum phyr_kind kinds[] = {PHYR_KIND_USER, PHYR_KIND_FD, PHYR_KIND_MMIO,
 					       PHYR_KIND_P2P, 32};
-	const struct rig_config *configs[] = {&direct, &vtdss};
+	const struct rig_config *configs[] = {&rig_direct, &rig_vtdss};
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct rig r;
@@ -124,7 +115,7 @@ static void refusals(void **state)
 
 static void out_of_reach(void **state)
 {
-	struct rig_config c = {.limits = LIMITS(.dma_mask = 0xffff)};
+	struct rig_config c = {.limits = RIG_LIMITS(.dma_mask = 0xffff)};
 	uint64_t dma;
 	struct rig r;
 
@@ -145,7 +136,8 @@ static void out_of_reach(void **state)
 
 static void no_iova(void **state)
 {
-	struct rig_config c = {.format = PHYR_PGTBL_VTDSS, .limits = LIMITS(.dma_mask = 0x1fff)};
+	struct rig_config c = {.format = PHYR_PGTBL_VTDSS,
+			       .limits = RIG_LIMITS(.dma_mask = 0x1fff)};
 	uint64_t dma, more = 0x77;
 	struct rig r;
 
@@ -167,7 +159,7 @@ static void address_too_wide(void **state)
 {
 	struct rig r;
 
-	rig_init(&r, &vtdss);
+	rig_init(&r, &rig_vtdss);
 	fails(&r, NULL, (uint64_t)1 << 48, 1, 0, 0, -ERANGE);
 	fails(&r, NULL, ((uint64_t)1 << 48) - 1, 2, 0, 0, -ERANGE);
 	fails(&r, NULL, UINT64_MAX, 1, 0, 0, -ERANGE);
@@ -180,7 +172,7 @@ static void unmap_of_what_is_not(void **state)
 	uint64_t dma;
 	struct rig r;
 
-	rig_init(&r, &vtdss);
+	rig_init(&r, &rig_vtdss);
 	assert_int_equal(map_ram(&r, 0x5000, 0x3000, &dma), 0);
 	phyr_dma_unmap_phys(r.dev, dma, 0x1000, PHYR_DMA_TO_DEVICE, 0);
 	assert_int_equal(r.t.last.iova, dma);

@@ -4,26 +4,10 @@
 
 #include <string.h>
 
-static const struct rig_config direct = {0};
-static const struct rig_config vtdss = {.format = PHYR_PGTBL_VTDSS};
-static const struct rig_config large = {.format = PHYR_PGTBL_VTDSS, .page_sizes = M2 | G1};
-
-#define LIMITS(...)                                     \
-	{                                               \
-		sizeof(struct phyr_limits), __VA_ARGS__ \
-	}
-
-static const struct phyr_range mixed[] = {
-	{0x10e00, 0x200},
-	{0x30000, 0x2000},
-	{0x20000, 0x1000},
-	{0x8000000, 0x800},
-};
-
 static void cursors_over_each_answer(void **state)
 {
-	struct rig_config shifted = {.limits = LIMITS(.bus_offset = 0x10000)};
-	const struct rig_config *configs[] = {&direct, &vtdss, &large, &shifted};
+	struct rig_config shifted = {.limits = RIG_LIMITS(.bus_offset = 0x10000)};
+	const struct rig_config *configs[] = {&rig_direct, &rig_vtdss, &rig_large, &shifted};
 
 	for (unsigned i = 0; i < 4; i++) {
 		struct phyr_cursor cur = {.left = 77};
@@ -34,7 +18,7 @@ static void cursors_over_each_answer(void **state)
 		struct rig r;
 
 		rig_init(&r, configs[i]);
-		rig_list(&r, &list, mixed, 4);
+		rig_list(&r, &list, rig_mixed, 4);
 		assert_int_equal(phyr_dma_map_cursor(&m, 0, 1, &cur), -EINVAL);
 		assert_int_equal(phyr_dma_map(r.dev, &list, 0, 0, &m), 0);
 		assert_int_equal(phyr_dma_map_cursor(&m, 0, list.len + 1, &cur), -EINVAL);
@@ -92,13 +76,13 @@ static void check_vecs(struct rig *r, const struct phyr_dma_map *m, const struct
 static void segments(void **state)
 {
 	static const struct phyr_limits limits[] = {
-		LIMITS(.dma_mask = 0),
-		LIMITS(.max_seg_size = 0x1000),
-		LIMITS(.max_seg_size = 0xfff),
-		LIMITS(.seg_boundary = 0x800),
-		LIMITS(.seg_boundary = 0x4000),
-		LIMITS(.seg_boundary = 0x2000, .max_seg_size = 0x1800),
-		LIMITS(.seg_boundary = 0x10000, .bus_offset = 0x7000),
+		RIG_LIMITS(.dma_mask = 0),
+		RIG_LIMITS(.max_seg_size = 0x1000),
+		RIG_LIMITS(.max_seg_size = 0xfff),
+		RIG_LIMITS(.seg_boundary = 0x800),
+		RIG_LIMITS(.seg_boundary = 0x4000),
+		RIG_LIMITS(.seg_boundary = 0x2000, .max_seg_size = 0x1800),
+		RIG_LIMITS(.seg_boundary = 0x10000, .bus_offset = 0x7000),
 	};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
@@ -110,7 +94,7 @@ static void segments(void **state)
 			struct rig r;
 
 			rig_init(&r, &c);
-			rig_list(&r, &list, mixed, 4);
+			rig_list(&r, &list, rig_mixed, 4);
 			assert_int_equal(phyr_dma_map(r.dev, &list, 0, 0, &m), 0);
 			check_vecs(&r, &m, phyr_dma_map_list(&m), &limits[i]);
 			phyr_dma_unmap(r.dev, &m);
@@ -122,7 +106,7 @@ static void segments(void **state)
 
 static void too_many_segments(void **state)
 {
-	struct rig_config c = {.limits = LIMITS(.max_segments = 3)};
+	struct rig_config c = {.limits = RIG_LIMITS(.max_segments = 3)};
 	struct phyr_dma_vec vec = {1, 2};
 	struct phyr_dma_iter iter = {0};
 	struct phyr_dma_map m = {0};
@@ -131,7 +115,7 @@ static void too_many_segments(void **state)
 
 	rig_init(&r, &c);
 	assert_int_equal(phyr_dma_map_next(r.dev, &m, &iter, &vec), 0);
-	rig_list(&r, &list, mixed, 4);
+	rig_list(&r, &list, rig_mixed, 4);
 	assert_int_equal(phyr_dma_map(r.dev, &list, 0, 0, &m), 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(phyr_dma_map_next(r.dev, &m, &iter, &vec), 1);
