@@ -64,6 +64,13 @@ static int disable(struct phyr_nvme *nvme)
 	return wait_ready(nvme, 0);
 }
 
+static void report_enabled(struct phyr_nvme *nvme, const char *call)
+{
+	env_fail(nvme->env, .err = -ETIMEDOUT, .call = call,
+		 .hint = "the controller cannot be disabled: "
+			 "only an IOMMU keeps it from memory now");
+}
+
 int phyr_nvme_fail(struct phyr_nvme *nvme, const struct phyr_report *why)
 {
 	int alive = NVME_ALIVE;
@@ -76,9 +83,7 @@ int phyr_nvme_fail(struct phyr_nvme *nvme, const struct phyr_report *why)
 	store_release(&nvme->state, why->err);
 	phyr_env_report(nvme->env, why);
 	if (err == -ETIMEDOUT)
-		env_fail(nvme->env, .err = err, .call = why->call,
-			 .hint = "the controller cannot be disabled: "
-				 "only an IOMMU keeps it from memory now");
+		report_enabled(nvme, why->call);
 	return why->err;
 }
 
@@ -260,9 +265,7 @@ void phyr_nvme_close(struct phyr_nvme *nvme)
 	if (!nvme)
 		return;
 	if (nvme_alive(nvme) && disable(nvme) == -ETIMEDOUT)
-		env_fail(nvme->env, .err = -ETIMEDOUT, .call = "phyr_nvme_close",
-			 .hint = "the controller cannot be disabled: "
-				 "only an IOMMU keeps it from memory now");
+		report_enabled(nvme, "phyr_nvme_close");
 	nvme_free(nvme);
 }
 

@@ -66,35 +66,47 @@ static void free_slot(struct phyr_nvme_queue *queue, struct nvme_slot *slot)
  * Submission.
  */
 
-static int range_error(const struct phyr_nvme *nvme, unsigned opc, int err, uint64_t lba,
+static int range_error(const struct phyr_nvme *nvme, const char *call, int err, uint64_t lba,
 		       uint64_t len, uint64_t limit, const char *hint)
 {
-	return env_fail(nvme->env, .err = err, .call = call_name(opc),
-			.addr = lba << nvme->block_lg2, .len = len, .limit = limit, .hint = hint);
+	return env_fail(nvme->env, .err = err, .call = call, .addr = lba << nvme->block_lg2,
+			.len = len, .limit = limit, .hint = hint);
 }
 
-static int check_alive(const struct phyr_nvme *nvme, unsigned opc, uint64_t lba, uint64_t len)
+static int check_alive(const struct phyr_nvme *nvme, const char *call, uint64_t lba, uint64_t len)
 {
 	if (likely(nvme_alive(nvme)))
 		return 0;
-	return range_error(nvme, opc, -EIO, lba, len, 0,
+	return range_error(nvme, call, -EIO, lba, len, 0,
 			   "the controller failed earlier and is disabled");
 }
 
-static int check_range(const struct phyr_nvme *nvme, unsigned opc, uint64_t lba, uint64_t len)
+int phyr_nvme_check_range(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
+			  uint64_t len)
 {
 	uint64_t nr = len >> nvme->block_lg2;
 
 	if (unlikely(!len || len & (nvme->info.block_size - 1)))
-		return range_error(nvme, opc, -EINVAL, lba, len, nvme->info.block_size,
+		return range_error(nvme, call, -EINVAL, lba, len, nvme->info.block_size,
 				   "the length is 0 or no multiple of the logical block");
-	if (unlikely(len > nvme->info.max_transfer))
-		return range_error(nvme, opc, -E2BIG, lba, len, nvme->info.max_transfer,
-				   "more than one command can transfer: split it");
 	if (unlikely(lba > nvme->info.nr_blocks || nr > nvme->info.nr_blocks - lba))
-		return range_error(nvme, opc, -ERANGE, lba, len, nvme->info.nr_blocks,
+		return range_error(nvme, call, -ERANGE, lba, len, nvme->info.nr_blocks,
 				   "past the end of the namespace");
 	return 0;
+}
+
+/* What can be said of a command before it is built. */
+static int check_transfer(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
+			  uint64_t len)
+{
+	int err = check_alive(nvme, call, lba, len);
+
+	if (!err)
+		err = phyr_nvme_check_range(nvme, call, lba, len);
+	if (!err && unlikely(len > nvme->info.max_transfer))
+		err = range_error(nvme, call, -E2BIG, lba, len, nvme->info.max_transfer,
+				  "more than one command can transfer: split it");
+	return err;
 }
 
 static const char *prp_hint(int err)
@@ -149,9 +161,7 @@ static int transfer(struct phyr_nvme_queue *queue, uint8_t opc, uint64_t lba,
 	struct nvme_slot *slot;
 	int err;
 
-	err = check_alive(nvme, opc, lba, len);
-	if (!err)
-		err = check_range(nvme, opc, lba, len);
+	err = check_transfer(nvme, call_name(opc), lba, len);
 	if (unlikely(err))
 		return err;
 	if (queue->free == NVME_NO_SLOT)
@@ -159,7 +169,7 @@ static int transfer(struct phyr_nvme_queue *queue, uint8_t opc, uint64_t lba,
 	slot = &queue->slots[queue->free];
 	err = build(queue, slot, data);
 	if (unlikely(err))
-		return range_error(nvme, opc, err, lba, len, 0, prp_hint(err));
+		return range_error(nvme, call_name(opc), err, lba, len, 0, prp_hint(err));
 	slot->offset = lba << nvme->block_lg2;
 	slot->len = len;
 	sqe.prp1 = slot->prp.prp1;
@@ -187,7 +197,7 @@ int phyr_nvme_flush(struct phyr_nvme_queue *queue, phyr_nvme_fn *fn, void *arg)
 {
 	struct nvme_sqe sqe = {.opc = NVME_CMD_FLUSH};
 	struct nvme_slot *slot;
-	int err = check_alive(queue->nvme, NVME_CMD_FLUSH, 0, 0);
+	int err = check_alive(queue->nvme, call_name(NVME_CMD_FLUSH), 0, 0);
 
 	if (unlikely(err))
 		return err;

@@ -44,6 +44,10 @@ struct phyr_nvme_queue {
 	struct phyr_nvme_stats stats;
 };
 
+/* Check a transfer's length and place on the namespace. 0, -EINVAL or -ERANGE, reported for @call. */
+int phyr_nvme_check_range(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
+			  uint64_t len);
+
 /* Poll, and let others run when nothing has ended. */
 static inline void nvme_poll_once(struct phyr_nvme_queue *queue)
 {

@@ -45,24 +45,10 @@ static int submit_piece(struct phyr_nvme_queue *queue, submit_fn *submit, uint64
 static int check_whole(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
 		       const struct phyr_dma_map *map)
 {
-	uint64_t len, nr;
-
 	if (map->how == PHYR_DMA_NONE)
 		return env_fail(nvme->env, .err = -EINVAL, .call = call,
 				.addr = lba << nvme->block_lg2, .hint = "nothing is mapped");
-	len = map->src->len;
-	nr = len >> nvme->block_lg2;
-	if (!len || len & (nvme->info.block_size - 1))
-		return env_fail(nvme->env, .err = -EINVAL, .call = call,
-				.addr = lba << nvme->block_lg2, .len = len,
-				.limit = nvme->info.block_size,
-				.hint = "the length is 0 or no multiple of the logical block");
-	if (lba > nvme->info.nr_blocks || nr > nvme->info.nr_blocks - lba)
-		return env_fail(nvme->env, .err = -ERANGE, .call = call,
-				.addr = lba << nvme->block_lg2, .len = len,
-				.limit = nvme->info.nr_blocks,
-				.hint = "past the end of the namespace");
-	return 0;
+	return phyr_nvme_check_range(nvme, call, lba, map->src->len);
 }
 
 static int transfer_all(struct phyr_nvme_queue *queue, submit_fn *submit, uint64_t lba,
