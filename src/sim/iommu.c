@@ -21,11 +21,6 @@
 #define DEFAULT_ENTRIES 4096
 #define TABLES_SHARE    8 /* one entry of the table cache to so many of the leaf cache */
 
-static struct phyr_sim *sim_of(struct sim_iommu *iommu)
-{
-	return container_of(iommu, struct phyr_sim, iommu);
-}
-
 /* A walk under way: which table is next, and what the levels above allow. */
 struct walk {
 	struct phyr_sim_dev *sdev;
@@ -99,7 +94,7 @@ static int walk_tables(struct sim_iommu *iommu, struct walk *w)
 
 	for (;; w->level--) {
 		index = w->iova >> lg2_of(w->level) & 511;
-		if (!read_entry(sim_of(iommu), w->addr + index * sizeof(raw), &raw))
+		if (!read_entry(sim_of_iommu(iommu), w->addr + index * sizeof(raw), &raw))
 			return PHYR_FAULT_BAD_ADDRESS;
 		reason = decode(w->sdev->context.table.format, raw, w->level, &entry);
 		if (reason)
@@ -219,18 +214,25 @@ int phyr_sim_iommu_init(struct sim_iommu *iommu, const struct phyr_sim_config *c
 		.hw = phyr_sim_iommu_hw,
 		.aw_bits = config->aw_bits ? config->aw_bits : 48,
 	};
+	if (phyr_sim_bitmap_init(&iommu->domains, SIM_DOMAINS))
+		return -ENOMEM;
 	if (phyr_sim_iotlb_init(&iommu->leaves, entries))
-		return -ENOMEM;
-	if (phyr_sim_iotlb_init(&iommu->tables, (unsigned)max_u64(entries / TABLES_SHARE, 4))) {
-		phyr_sim_iotlb_fini(&iommu->leaves);
-		return -ENOMEM;
-	}
+		goto no_leaves;
+	if (phyr_sim_iotlb_init(&iommu->tables, (unsigned)max_u64(entries / TABLES_SHARE, 4)))
+		goto no_tables;
 	pthread_mutex_init(&iommu->lock, NULL);
 	return 0;
+
+no_tables:
+	phyr_sim_iotlb_fini(&iommu->leaves);
+no_leaves:
+	phyr_sim_bitmap_fini(&iommu->domains);
+	return -ENOMEM;
 }
 
 void phyr_sim_iommu_fini(struct sim_iommu *iommu)
 {
+	phyr_sim_bitmap_fini(&iommu->domains);
 	phyr_sim_iotlb_fini(&iommu->leaves);
 	phyr_sim_iotlb_fini(&iommu->tables);
 	pthread_mutex_destroy(&iommu->lock);

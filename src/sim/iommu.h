@@ -6,6 +6,7 @@
 #include <phyr/sim.h>
 #include <pthread.h>
 
+#include "sim/bitmap.h"
 #include "sim/iotlb.h"
 
 /* What the IOMMU knows of a device. */
@@ -24,9 +25,9 @@ struct sim_iommu {
 	struct phyr_soft_hw hw;
 	pthread_mutex_t lock; /* guards all of it and the devices' contexts */
 	unsigned aw_bits;
-	struct sim_iotlb leaves;            /* leaf entries */
-	struct sim_iotlb tables;            /* entries that lead to tables */
-	uint64_t domains[SIM_DOMAINS / 64]; /* numbers that are in use */
+	struct sim_iotlb leaves;   /* leaf entries */
+	struct sim_iotlb tables;   /* entries that lead to tables */
+	struct sim_bitmap domains; /* numbers that are in use */
 	uint64_t hits;
 	uint64_t misses;
 	uint64_t invalidations;

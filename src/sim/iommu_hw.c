@@ -10,9 +10,9 @@ static struct sim_iommu *iommu_of(struct phyr_soft_hw *hw)
 	return container_of(hw, struct sim_iommu, hw);
 }
 
-static struct phyr_sim *sim_of(struct sim_iommu *iommu)
+static unsigned most_levels(const struct sim_iommu *iommu)
 {
-	return container_of(iommu, struct phyr_sim, iommu);
+	return (iommu->aw_bits - SIM_PAGE_LG2) / 9;
 }
 
 static void get_info(struct phyr_soft_hw *hw, struct phyr_soft_info *info)
@@ -21,7 +21,7 @@ static void get_info(struct phyr_soft_hw *hw, struct phyr_soft_info *info)
 
 	*info = (struct phyr_soft_info){
 		.formats = 1u << PHYR_PGTBL_VTDSS,
-		.levels = (aw_bits - SIM_PAGE_LG2) / 9,
+		.levels = most_levels(iommu_of(hw)),
 		.oa_bits = SIM_OA_BITS,
 		.aperture =
 			{
@@ -40,9 +40,7 @@ static void get_info(struct phyr_soft_hw *hw, struct phyr_soft_info *info)
 /* VT-d's second stage has 3 or 4 levels here; x86-64 paging has 4, never 3. */
 static bool takes(const struct sim_iommu *iommu, const struct phyr_soft_table *table)
 {
-	unsigned most = (iommu->aw_bits - SIM_PAGE_LG2) / 9;
-
-	if (table->root & (SIM_PAGE - 1) || table->levels > most)
+	if (table->root & (SIM_PAGE - 1) || table->levels > most_levels(iommu))
 		return false;
 	if (table->format == PHYR_PGTBL_X86_64)
 		return table->levels == 4;
@@ -51,7 +49,7 @@ static bool takes(const struct sim_iommu *iommu, const struct phyr_soft_table *t
 
 static struct sim_context *find_context(struct sim_iommu *iommu, uint32_t source)
 {
-	struct phyr_sim *sim = sim_of(iommu);
+	struct phyr_sim *sim = sim_of_iommu(iommu);
 
 	for (unsigned i = 0; i < sim->nr_devs; i++)
 		if (sim->devs[i]->source == source)
@@ -106,9 +104,9 @@ static void clear_table(struct phyr_soft_hw *hw, uint32_t source, uint32_t domai
 		context->has_table = false;
 		drop(iommu, domain, 0, ~(uint64_t)0, 0);
 	}
-	turn = phyr_sim_turn_now(sim_of(iommu));
+	turn = phyr_sim_turn_now(sim_of_iommu(iommu));
 	pthread_mutex_unlock(&iommu->lock);
-	phyr_sim_turn_wait(sim_of(iommu), turn);
+	phyr_sim_turn_wait(sim_of_iommu(iommu), turn);
 }
 
 static void invalidate(struct phyr_soft_hw *hw, uint32_t domain, uint64_t start, uint64_t last)
@@ -118,27 +116,27 @@ static void invalidate(struct phyr_soft_hw *hw, uint32_t domain, uint64_t start,
 	bool in_flight;
 
 	pthread_mutex_lock(&iommu->lock);
-	turn = phyr_sim_turn_now(sim_of(iommu));
+	turn = phyr_sim_turn_now(sim_of_iommu(iommu));
 	in_flight = drop(iommu, domain, start, last, turn);
 	iommu->invalidations++;
 	pthread_mutex_unlock(&iommu->lock);
 	if (in_flight)
-		phyr_sim_turn_wait(sim_of(iommu), turn);
+		phyr_sim_turn_wait(sim_of_iommu(iommu), turn);
 }
 
 static uint32_t get_domain(struct phyr_soft_hw *hw)
 {
 	struct sim_iommu *iommu = iommu_of(hw);
-	uint32_t domain = 0;
+	uint64_t domain;
 
 	pthread_mutex_lock(&iommu->lock);
-	for (uint32_t i = 1; !domain && i < SIM_DOMAINS; i++)
-		if (!(iommu->domains[i / 64] >> (i % 64) & 1))
-			domain = i;
-	if (domain)
-		iommu->domains[domain / 64] |= (uint64_t)1 << (domain % 64);
+	domain = phyr_sim_bitmap_next_clear(&iommu->domains, 1);
+	if (domain == SIM_DOMAINS)
+		domain = 0;
+	else
+		phyr_sim_bitmap_set(&iommu->domains, domain);
 	pthread_mutex_unlock(&iommu->lock);
-	return domain;
+	return (uint32_t)domain;
 }
 
 static void put_domain(struct phyr_soft_hw *hw, uint32_t domain)
@@ -147,7 +145,7 @@ static void put_domain(struct phyr_soft_hw *hw, uint32_t domain)
 
 	pthread_mutex_lock(&iommu->lock);
 	if (domain < SIM_DOMAINS)
-		iommu->domains[domain / 64] &= ~((uint64_t)1 << (domain % 64));
+		phyr_sim_bitmap_clear(&iommu->domains, domain);
 	pthread_mutex_unlock(&iommu->lock);
 }
 

@@ -8,6 +8,7 @@
 #ifndef SIM_MACHINE_H
 #define SIM_MACHINE_H
 
+#include "core/bits.h"
 #include "sim/faults.h"
 #include "sim/iommu.h"
 #include "sim/memory.h"
@@ -25,6 +26,11 @@ struct phyr_sim {
 	unsigned nr_devs;
 	uint64_t dma_bytes;
 };
+
+static inline struct phyr_sim *sim_of_iommu(struct sim_iommu *iommu)
+{
+	return container_of(iommu, struct phyr_sim, iommu);
+}
 
 struct phyr_sim_dev {
 	struct phyr_regs regs;

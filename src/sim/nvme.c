@@ -19,6 +19,7 @@
 
 #include "core/env.h"
 #include "sim/machine.h"
+#include "sim/mix.h"
 
 static bool step(void *priv)
 {
@@ -83,20 +84,13 @@ static const char *check_access(const struct sim_nvme *n)
 	return NULL;
 }
 
-static uint64_t mix(uint64_t v)
-{
-	v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9u;
-	v = (v ^ (v >> 27)) * 0x94d049bb133111ebu;
-	return v ^ (v >> 31);
-}
-
 /* The same file gives the same UUID: version 8, variant 10b (RFC 9562). */
 static void make_uuid(uint8_t *uuid, const struct stat *st, uint64_t salt)
 {
 	uint64_t half[2];
 
-	half[0] = mix((uint64_t)st->st_dev + mix(salt));
-	half[1] = mix((uint64_t)st->st_ino + half[0]);
+	half[0] = sim_mix((uint64_t)st->st_dev + sim_mix(salt));
+	half[1] = sim_mix((uint64_t)st->st_ino + half[0]);
 	memcpy(uuid, half, sizeof(half));
 	uuid[6] = (uuid[6] & 0x0f) | 0x80;
 	uuid[8] = (uuid[8] & 0x3f) | 0x80;

@@ -16,6 +16,7 @@
 
 #include "core/bits.h"
 #include "sim/layout.h"
+#include "sim/mix.h"
 
 #define ZONES        9
 #define WINDOW_LEAST ((uint64_t)16384) /* frames: 64 MiB */
@@ -28,11 +29,7 @@
 /* splitmix64 */
 static uint64_t draw(struct sim_memory *mem)
 {
-	uint64_t z = (mem->rnd += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
+	return sim_mix(mem->rnd += 0x9e3779b97f4a7c15u);
 }
 
 static uint64_t draw_below(struct sim_memory *mem, uint64_t n)

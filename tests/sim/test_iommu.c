@@ -407,6 +407,29 @@ static void freed_table_is_found_out(void **state)
 	end_rig(&rig);
 }
 
+/* There are 65535 numbers for domains, each given once until it is put back. */
+static void domain_numbers_run_out(void **state)
+{
+	struct phyr_sim *sim = rig_sim(.memory = MIB, .stepped = true);
+	struct phyr_soft_hw *hw = phyr_sim_iommu(sim);
+	static bool seen[65536];
+
+	memset(seen, 0, sizeof(seen));
+	for (unsigned i = 1; i < 65536; i++) {
+		uint32_t domain = hw->get_domain(hw);
+
+		assert_in_range(domain, 1, 65535);
+		assert_false(seen[domain]);
+		seen[domain] = true;
+	}
+	assert_int_equal(hw->get_domain(hw), 0);
+	hw->put_domain(hw, 4711);
+	hw->put_domain(hw, 70000); /* was never given: nothing changes */
+	assert_int_equal(hw->get_domain(hw), 4711);
+	assert_int_equal(hw->get_domain(hw), 0);
+	phyr_sim_destroy(sim);
+}
+
 static void clear_table_forgets(void **state)
 {
 	struct rig rig = make_rig(PHYR_PGTBL_VTDSS);
@@ -516,6 +539,7 @@ int main(void)
 		cmocka_unit_test(stale_large_pages),
 		cmocka_unit_test(stale_tables),
 		cmocka_unit_test(freed_table_is_found_out),
+		cmocka_unit_test(domain_numbers_run_out),
 		cmocka_unit_test(clear_table_forgets),
 		cmocka_unit_test(small_cache_evicts),
 		cmocka_unit_test(blocked_transfer_stops_at_the_page),
