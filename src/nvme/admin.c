@@ -29,7 +29,7 @@ static int admin_wait(struct phyr_nvme *nvme, uint16_t cid, struct nvme_done *do
 	return admin_fail(nvme, -EIO, "a completion on the admin queue that no command asked for");
 }
 
-int phyr_nvme_admin(struct phyr_nvme *nvme, struct nvme_sqe *sqe, uint32_t *result,
+int phyr_nvme_admin(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe, uint32_t *result,
 		    const char *hint)
 {
 	struct nvme_done done;
@@ -52,22 +52,24 @@ int phyr_nvme_admin(struct phyr_nvme *nvme, struct nvme_sqe *sqe, uint32_t *resu
 
 int phyr_nvme_set_queues(struct phyr_nvme *nvme, unsigned wanted, unsigned *granted)
 {
-	struct nvme_sqe sqe = {.opc = NVME_ADMIN_SET_FEATURES,
-			       .cdw10 = NVME_FEAT_NUM_QUEUES,
-			       .cdw11 = NVME_NUM_QUEUES(wanted - 1)};
+	struct phyr_nvme_sqe sqe = {.opc = PHYR_NVME_ADMIN_SET_FEATURES,
+				    .cdw10 = PHYR_NVME_FEAT_NUM_QUEUES,
+				    .cdw11 = PHYR_NVME_NUM_QUEUES(wanted - 1)};
 	uint32_t dw0 = 0;
 	int err;
 
 	err = phyr_nvme_admin(nvme, &sqe, &dw0, "the controller refused to grant queues");
 	if (err)
 		return err;
-	*granted = (NVME_NSQA(dw0) < NVME_NCQA(dw0) ? NVME_NSQA(dw0) : NVME_NCQA(dw0)) + 1;
+	*granted = (PHYR_NVME_NSQA(dw0) < PHYR_NVME_NCQA(dw0) ? PHYR_NVME_NSQA(dw0)
+							      : PHYR_NVME_NCQA(dw0)) +
+		   1;
 	return 0;
 }
 
 static int delete_queue(struct phyr_nvme *nvme, uint8_t opc, unsigned qid)
 {
-	struct nvme_sqe sqe = {.opc = opc, .cdw10 = NVME_CDW10_QUEUE(qid, 0)};
+	struct phyr_nvme_sqe sqe = {.opc = opc, .cdw10 = PHYR_NVME_CDW10_QUEUE(qid, 0)};
 
 	return phyr_nvme_admin(nvme, &sqe, NULL, "the controller refused to delete a queue");
 }
@@ -75,10 +77,10 @@ static int delete_queue(struct phyr_nvme *nvme, uint8_t opc, unsigned qid)
 static int create_queue(struct phyr_nvme *nvme, uint8_t opc, const struct nvme_ring *ring,
 			phyr_dma_addr_t base, uint32_t cdw11)
 {
-	struct nvme_sqe sqe = {.opc = opc,
-			       .prp1 = base,
-			       .cdw10 = NVME_CDW10_QUEUE(ring->qid, ring->entries - 1),
-			       .cdw11 = NVME_CDW11_PC | cdw11};
+	struct phyr_nvme_sqe sqe = {.opc = opc,
+				    .prp1 = base,
+				    .cdw10 = PHYR_NVME_CDW10_QUEUE(ring->qid, ring->entries - 1),
+				    .cdw11 = PHYR_NVME_CDW11_PC | cdw11};
 
 	return phyr_nvme_admin(nvme, &sqe, NULL, "the controller refused to create a queue");
 }
@@ -97,19 +99,19 @@ int phyr_nvme_create_rings(struct phyr_nvme *nvme, const struct nvme_ring *ring)
 {
 	int err;
 
-	err = create_queue(nvme, NVME_ADMIN_CREATE_CQ, ring, ring->cq_dma, 0);
+	err = create_queue(nvme, PHYR_NVME_ADMIN_CREATE_CQ, ring, ring->cq_dma, 0);
 	if (err)
 		return err;
-	err = create_queue(nvme, NVME_ADMIN_CREATE_SQ, ring, ring->sq_dma,
-			   NVME_CDW11_CQID(ring->qid));
+	err = create_queue(nvme, PHYR_NVME_ADMIN_CREATE_SQ, ring, ring->sq_dma,
+			   PHYR_NVME_CDW11_CQID(ring->qid));
 	if (err && nvme_alive(nvme))
-		delete_or_fail(nvme, NVME_ADMIN_DELETE_CQ, ring->qid);
+		delete_or_fail(nvme, PHYR_NVME_ADMIN_DELETE_CQ, ring->qid);
 	return err;
 }
 
 int phyr_nvme_delete_rings(struct phyr_nvme *nvme, const struct nvme_ring *ring)
 {
-	int err = delete_or_fail(nvme, NVME_ADMIN_DELETE_SQ, ring->qid);
+	int err = delete_or_fail(nvme, PHYR_NVME_ADMIN_DELETE_SQ, ring->qid);
 
-	return err ? err : delete_or_fail(nvme, NVME_ADMIN_DELETE_CQ, ring->qid);
+	return err ? err : delete_or_fail(nvme, PHYR_NVME_ADMIN_DELETE_CQ, ring->qid);
 }

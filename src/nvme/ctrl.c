@@ -27,11 +27,11 @@ void phyr_nvme_pause(struct phyr_nvme *nvme)
 
 const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme)
 {
-	uint32_t csts = regs_read32(nvme->regs, NVME_CSTS);
+	uint32_t csts = regs_read32(nvme->regs, PHYR_NVME_CSTS);
 
 	if (csts == UINT32_MAX)
 		return "the registers read all ones: the device is gone";
-	return csts & NVME_CSTS_CFS ? "the controller says that it failed (CSTS.CFS)" : NULL;
+	return csts & PHYR_NVME_CSTS_CFS ? "the controller says that it failed (CSTS.CFS)" : NULL;
 }
 
 /* Wait for CSTS.RDY. Nothing is reported: what it means is the caller's to say. */
@@ -40,13 +40,13 @@ static int wait_ready(struct phyr_nvme *nvme, uint32_t want)
 	uint64_t start = env_now_ns(nvme->env);
 
 	for (;;) {
-		uint32_t csts = regs_read32(nvme->regs, NVME_CSTS);
+		uint32_t csts = regs_read32(nvme->regs, PHYR_NVME_CSTS);
 
 		if (csts == UINT32_MAX)
 			return -ENODEV;
-		if (want && csts & NVME_CSTS_CFS)
+		if (want && csts & PHYR_NVME_CSTS_CFS)
 			return -EIO;
-		if ((csts & NVME_CSTS_RDY) == want)
+		if ((csts & PHYR_NVME_CSTS_RDY) == want)
 			return 0;
 		if (env_now_ns(nvme->env) - start >= nvme->ready_ns)
 			return -ETIMEDOUT;
@@ -56,11 +56,11 @@ static int wait_ready(struct phyr_nvme *nvme, uint32_t want)
 
 static int disable(struct phyr_nvme *nvme)
 {
-	uint32_t cc = regs_read32(nvme->regs, NVME_CC);
+	uint32_t cc = regs_read32(nvme->regs, PHYR_NVME_CC);
 
 	/* All ones: gone, or so it says; it is told to stop all the same. */
-	if (cc & NVME_CC_EN)
-		regs_write32(nvme->regs, NVME_CC, cc & ~NVME_CC_EN);
+	if (cc & PHYR_NVME_CC_EN)
+		regs_write32(nvme->regs, PHYR_NVME_CC, cc & ~PHYR_NVME_CC_EN);
 	return wait_ready(nvme, 0);
 }
 
@@ -93,13 +93,14 @@ static int enable(struct phyr_nvme *nvme)
 	const struct nvme_ring *admin = &nvme->admin;
 	uint32_t last = admin->entries - 1;
 
-	regs_write32(nvme->regs, NVME_AQA, NVME_AQA_ASQS(last) | NVME_AQA_ACQS(last));
-	regs_write64(nvme->regs, NVME_ASQ, admin->sq_dma);
-	regs_write64(nvme->regs, NVME_ACQ, admin->cq_dma);
-	regs_write32(nvme->regs, NVME_CC,
-		     NVME_CC_IOSQES(NVME_SQES) | NVME_CC_IOCQES(NVME_CQES) |
-			     NVME_CC_MPS(nvme->page_lg2 - PAGE_LG2_MIN) | NVME_CC_EN);
-	return wait_ready(nvme, NVME_CSTS_RDY);
+	regs_write32(nvme->regs, PHYR_NVME_AQA,
+		     PHYR_NVME_AQA_ASQS(last) | PHYR_NVME_AQA_ACQS(last));
+	regs_write64(nvme->regs, PHYR_NVME_ASQ, admin->sq_dma);
+	regs_write64(nvme->regs, PHYR_NVME_ACQ, admin->cq_dma);
+	regs_write32(nvme->regs, PHYR_NVME_CC,
+		     PHYR_NVME_CC_IOSQES(PHYR_NVME_SQES) | PHYR_NVME_CC_IOCQES(PHYR_NVME_CQES) |
+			     PHYR_NVME_CC_MPS(nvme->page_lg2 - PAGE_LG2_MIN) | PHYR_NVME_CC_EN);
+	return wait_ready(nvme, PHYR_NVME_CSTS_RDY);
 }
 
 static const char *ready_hint(int err)
@@ -134,8 +135,8 @@ static int take_opts(struct phyr_nvme *nvme, const struct phyr_nvme_opts *opts)
 
 static int choose_page(struct phyr_nvme *nvme)
 {
-	unsigned min = PAGE_LG2_MIN + NVME_CAP_MPSMIN(nvme->cap);
-	unsigned max = PAGE_LG2_MIN + NVME_CAP_MPSMAX(nvme->cap);
+	unsigned min = PAGE_LG2_MIN + PHYR_NVME_CAP_MPSMIN(nvme->cap);
+	unsigned max = PAGE_LG2_MIN + PHYR_NVME_CAP_MPSMAX(nvme->cap);
 
 	if (min > max)
 		return ctrl_error(nvme, -EIO, "CAP.MPSMIN is over CAP.MPSMAX");
@@ -152,27 +153,27 @@ static int choose_page(struct phyr_nvme *nvme)
 /* Queue pairs whose doorbells lie in the registers, the admin queue's among them. */
 static uint64_t doorbell_pairs(const struct phyr_nvme *nvme)
 {
-	return (nvme->regs->size - NVME_DOORBELLS) >> (nvme->stride_lg2 + 1);
+	return (nvme->regs->size - PHYR_NVME_DOORBELLS) >> (nvme->stride_lg2 + 1);
 }
 
 static int read_cap(struct phyr_nvme *nvme)
 {
-	if (nvme->regs->size < NVME_DOORBELLS)
+	if (nvme->regs->size < PHYR_NVME_DOORBELLS)
 		return ctrl_error(nvme, -EINVAL, "fewer than 4096 bytes of registers");
-	nvme->cap = regs_read64(nvme->regs, NVME_CAP);
+	nvme->cap = regs_read64(nvme->regs, PHYR_NVME_CAP);
 	if (nvme->cap == UINT64_MAX)
 		return ctrl_error(nvme, -ENODEV, "the registers read all ones: no device answers");
-	nvme->stride_lg2 = 2 + NVME_CAP_DSTRD(nvme->cap);
+	nvme->stride_lg2 = 2 + PHYR_NVME_CAP_DSTRD(nvme->cap);
 	/* One unit more: a controller that takes just what it said is in time. */
-	nvme->ready_ns = (NVME_CAP_TO(nvme->cap) + 1) * READY_UNIT_NS;
-	if (!(nvme->cap & NVME_CAP_CSS_NVM))
+	nvme->ready_ns = (PHYR_NVME_CAP_TO(nvme->cap) + 1) * READY_UNIT_NS;
+	if (!(nvme->cap & PHYR_NVME_CAP_CSS_NVM))
 		return ctrl_error(nvme, -EOPNOTSUPP, "the controller lacks the NVM command set");
-	if (!NVME_CAP_MQES(nvme->cap))
+	if (!PHYR_NVME_CAP_MQES(nvme->cap))
 		return ctrl_error(nvme, -EIO,
 				  "CAP.MQES is 0, and a queue has two entries at least");
 	if (doorbell_pairs(nvme) < 2)
 		return ctrl_error(nvme, -EINVAL, "the registers end before the first doorbells");
-	nvme->info.max_depth = NVME_CAP_MQES(nvme->cap);
+	nvme->info.max_depth = PHYR_NVME_CAP_MQES(nvme->cap);
 	return choose_page(nvme);
 }
 

@@ -15,15 +15,15 @@
 #define NVME_CTRL_H
 
 #include <phyr/nvme.h>
+#include <phyr/nvme_spec.h>
 
 #include "core/env.h"
 #include "core/order.h"
-#include "nvme/spec.h"
 
 /* A submission ring and a completion ring of as many entries, under one id. */
 struct nvme_ring {
-	struct nvme_sqe *sq;
-	struct nvme_cqe *cq;
+	struct phyr_nvme_sqe *sq;
+	struct phyr_nvme_cqe *cq;
 	phyr_dma_addr_t sq_dma;
 	phyr_dma_addr_t cq_dma;
 	uint64_t sq_bytes; /* allocated */
@@ -70,7 +70,7 @@ int phyr_nvme_ring_init(struct phyr_nvme *nvme, struct nvme_ring *ring, unsigned
 			uint32_t entries);
 void phyr_nvme_ring_fini(struct phyr_nvme *nvme, struct nvme_ring *ring);
 void phyr_nvme_ring_push(struct phyr_nvme *nvme, struct nvme_ring *ring,
-			 const struct nvme_sqe *sqe);
+			 const struct phyr_nvme_sqe *sqe);
 bool phyr_nvme_ring_pop(struct nvme_ring *ring, struct nvme_done *done);
 void phyr_nvme_ring_tell(struct phyr_nvme *nvme, struct nvme_ring *ring);
 
@@ -98,7 +98,7 @@ const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme);
 void phyr_nvme_pause(struct phyr_nvme *nvme);
 
 /* admin.c: all return -EIO when the controller fails the command or is dead, or -ETIMEDOUT. */
-int phyr_nvme_admin(struct phyr_nvme *nvme, struct nvme_sqe *sqe, uint32_t *result,
+int phyr_nvme_admin(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe, uint32_t *result,
 		    const char *hint);
 int phyr_nvme_set_queues(struct phyr_nvme *nvme, unsigned wanted, unsigned *granted);
 int phyr_nvme_create_rings(struct phyr_nvme *nvme, const struct nvme_ring *ring);

@@ -35,14 +35,15 @@ static bool entry_size_fits(uint8_t sizes, unsigned lg2)
 /* MDTS counts the smallest pages that the controller has, not those in use: Base figure 275. */
 static uint64_t transfer_limit(const struct phyr_nvme *nvme, unsigned mdts)
 {
-	unsigned lg2 = mdts + 12 + NVME_CAP_MPSMIN(nvme->cap);
+	unsigned lg2 = mdts + 12 + PHYR_NVME_CAP_MPSMIN(nvme->cap);
 
 	return (uint64_t)1 << (mdts && lg2 < MAX_TRANSFER_LG2 ? lg2 : MAX_TRANSFER_LG2);
 }
 
-static int take_ctrl(struct phyr_nvme *nvme, const struct nvme_id_ctrl *id)
+static int take_ctrl(struct phyr_nvme *nvme, const struct phyr_nvme_id_ctrl *id)
 {
-	if (!entry_size_fits(id->sqes, NVME_SQES) || !entry_size_fits(id->cqes, NVME_CQES))
+	if (!entry_size_fits(id->sqes, PHYR_NVME_SQES) ||
+	    !entry_size_fits(id->cqes, PHYR_NVME_CQES))
 		return identify_error(nvme, -EIO,
 				      "the controller's queue entries are not of 64 and 16 bytes");
 	if (nvme->opts.nsid > id->nn)
@@ -51,14 +52,14 @@ static int take_ctrl(struct phyr_nvme *nvme, const struct nvme_id_ctrl *id)
 	copy_text(nvme->info.model, id->mn, sizeof(id->mn));
 	copy_text(nvme->info.serial, id->sn, sizeof(id->sn));
 	copy_text(nvme->info.firmware, id->fr, sizeof(id->fr));
-	nvme->info.volatile_cache = id->vwc & NVME_VWC_PRESENT;
+	nvme->info.volatile_cache = id->vwc & PHYR_NVME_VWC_PRESENT;
 	nvme->info.max_transfer = transfer_limit(nvme, id->mdts);
 	return 0;
 }
 
-static int take_format(struct phyr_nvme *nvme, const struct nvme_lbaf *lbaf)
+static int take_format(struct phyr_nvme *nvme, const struct phyr_nvme_lbaf *lbaf)
 {
-	if (lbaf->lbads < NVME_LBADS_MIN)
+	if (lbaf->lbads < PHYR_NVME_LBADS_MIN)
 		return identify_error(nvme, -EIO, "the namespace's blocks are under 512 bytes");
 	if (lbaf->lbads > BLOCK_LG2_MAX)
 		return identify_error(nvme, -EOPNOTSUPP, "the namespace's blocks are over 64 KiB");
@@ -70,9 +71,9 @@ static int take_format(struct phyr_nvme *nvme, const struct nvme_lbaf *lbaf)
 	return 0;
 }
 
-static int take_ns(struct phyr_nvme *nvme, const struct nvme_id_ns *id)
+static int take_ns(struct phyr_nvme *nvme, const struct phyr_nvme_id_ns *id)
 {
-	unsigned format = NVME_FLBAS_FORMAT(id->flbas, id->nlbaf);
+	unsigned format = PHYR_NVME_FLBAS_FORMAT(id->flbas, id->nlbaf);
 	int err;
 
 	if (!id->nsze)
@@ -94,41 +95,42 @@ static int take_ns(struct phyr_nvme *nvme, const struct nvme_id_ns *id)
 static int identify(struct phyr_nvme *nvme, void *shared, phyr_dma_addr_t dma, unsigned cns,
 		    uint32_t nsid, void *copy)
 {
-	struct nvme_sqe sqe = {.opc = NVME_ADMIN_IDENTIFY, .nsid = nsid, .prp1 = dma, .cdw10 = cns};
+	struct phyr_nvme_sqe sqe = {
+		.opc = PHYR_NVME_ADMIN_IDENTIFY, .nsid = nsid, .prp1 = dma, .cdw10 = cns};
 	int err;
 
-	mem_set(shared, 0, NVME_ID_SIZE);
+	mem_set(shared, 0, PHYR_NVME_ID_SIZE);
 	err = phyr_nvme_admin(nvme, &sqe, NULL, "the controller failed an identify command");
 	if (!err)
-		mem_copy(copy, shared, NVME_ID_SIZE);
+		mem_copy(copy, shared, PHYR_NVME_ID_SIZE);
 	return err;
 }
 
 static int identify_both(struct phyr_nvme *nvme, void *shared, phyr_dma_addr_t dma)
 {
 	union {
-		struct nvme_id_ctrl ctrl;
-		struct nvme_id_ns ns;
+		struct phyr_nvme_id_ctrl ctrl;
+		struct phyr_nvme_id_ns ns;
 	} id;
 	int err;
 
-	err = identify(nvme, shared, dma, NVME_CNS_CTRL, 0, &id);
+	err = identify(nvme, shared, dma, PHYR_NVME_CNS_CTRL, 0, &id);
 	if (!err)
 		err = take_ctrl(nvme, &id.ctrl);
 	if (!err)
-		err = identify(nvme, shared, dma, NVME_CNS_NS, nvme->opts.nsid, &id);
+		err = identify(nvme, shared, dma, PHYR_NVME_CNS_NS, nvme->opts.nsid, &id);
 	return err ? err : take_ns(nvme, &id.ns);
 }
 
 int phyr_nvme_identify(struct phyr_nvme *nvme)
 {
 	phyr_dma_addr_t dma;
-	void *shared = phyr_dma_alloc(nvme->dev, NVME_ID_SIZE, &dma);
+	void *shared = phyr_dma_alloc(nvme->dev, PHYR_NVME_ID_SIZE, &dma);
 	int err;
 
 	if (!shared)
 		return identify_error(nvme, -ENOMEM, "no memory for identify data");
 	err = identify_both(nvme, shared, dma);
-	phyr_dma_free(nvme->dev, NVME_ID_SIZE, shared, dma);
+	phyr_dma_free(nvme->dev, PHYR_NVME_ID_SIZE, shared, dma);
 	return err;
 }

@@ -17,9 +17,9 @@
 static const char *call_name(unsigned opc)
 {
 	switch (opc) {
-	case NVME_CMD_READ:
+	case PHYR_NVME_CMD_READ:
 		return "phyr_nvme_read";
-	case NVME_CMD_WRITE:
+	case PHYR_NVME_CMD_WRITE:
 		return "phyr_nvme_write";
 	default:
 		return "phyr_nvme_flush";
@@ -136,7 +136,7 @@ static int build(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct p
 	return err;
 }
 
-static void fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct nvme_sqe *sqe,
+static void fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct phyr_nvme_sqe *sqe,
 		phyr_nvme_fn *fn, void *arg)
 {
 	struct phyr_nvme *nvme = queue->nvme;
@@ -157,7 +157,7 @@ static int transfer(struct phyr_nvme_queue *queue, uint8_t opc, uint64_t lba,
 {
 	struct phyr_nvme *nvme = queue->nvme;
 	uint64_t len = data->left;
-	struct nvme_sqe sqe = {.opc = opc};
+	struct phyr_nvme_sqe sqe = {.opc = opc};
 	struct nvme_slot *slot;
 	int err;
 
@@ -184,20 +184,20 @@ static int transfer(struct phyr_nvme_queue *queue, uint8_t opc, uint64_t lba,
 int phyr_nvme_read(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
 		   phyr_nvme_fn *fn, void *arg)
 {
-	return transfer(queue, NVME_CMD_READ, lba, data, fn, arg);
+	return transfer(queue, PHYR_NVME_CMD_READ, lba, data, fn, arg);
 }
 
 int phyr_nvme_write(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
 		    phyr_nvme_fn *fn, void *arg)
 {
-	return transfer(queue, NVME_CMD_WRITE, lba, data, fn, arg);
+	return transfer(queue, PHYR_NVME_CMD_WRITE, lba, data, fn, arg);
 }
 
 int phyr_nvme_flush(struct phyr_nvme_queue *queue, phyr_nvme_fn *fn, void *arg)
 {
-	struct nvme_sqe sqe = {.opc = NVME_CMD_FLUSH};
+	struct phyr_nvme_sqe sqe = {.opc = PHYR_NVME_CMD_FLUSH};
 	struct nvme_slot *slot;
-	int err = check_alive(queue->nvme, call_name(NVME_CMD_FLUSH), 0, 0);
+	int err = check_alive(queue->nvme, call_name(PHYR_NVME_CMD_FLUSH), 0, 0);
 
 	if (unlikely(err))
 		return err;

@@ -58,25 +58,26 @@ void phyr_nvme_ring_fini(struct phyr_nvme *nvme, struct nvme_ring *ring)
 	ring->sq = NULL;
 }
 
-void phyr_nvme_ring_push(struct phyr_nvme *nvme, struct nvme_ring *ring, const struct nvme_sqe *sqe)
+void phyr_nvme_ring_push(struct phyr_nvme *nvme, struct nvme_ring *ring,
+			 const struct phyr_nvme_sqe *sqe)
 {
 	ring->sq[ring->sq_tail] = *sqe;
 	ring->sq_tail = ring->sq_tail + 1 == ring->entries ? 0 : ring->sq_tail + 1;
-	regs_write32(nvme->regs, NVME_SQTDBL(ring->qid, nvme->stride_lg2), ring->sq_tail);
+	regs_write32(nvme->regs, PHYR_NVME_SQTDBL(ring->qid, nvme->stride_lg2), ring->sq_tail);
 }
 
 bool phyr_nvme_ring_pop(struct nvme_ring *ring, struct nvme_done *done)
 {
-	const struct nvme_cqe *cqe = &ring->cq[ring->cq_head];
+	const struct phyr_nvme_cqe *cqe = &ring->cq[ring->cq_head];
 	/* Pairs with the device's release of this word, written after the rest of the entry. */
 	uint64_t word = load_acquire(&cqe->dw2_3);
 
-	if (NVME_CQE_P(word) != ring->phase)
+	if (PHYR_NVME_CQE_P(word) != ring->phase)
 		return false;
 	done->result = (uint32_t)cqe->dw0_1;
-	done->cid = NVME_CQE_CID(word);
-	done->sqid = NVME_CQE_SQID(word);
-	done->status = NVME_STATUS_CODE(NVME_CQE_STATUS(word));
+	done->cid = PHYR_NVME_CQE_CID(word);
+	done->sqid = PHYR_NVME_CQE_SQID(word);
+	done->status = PHYR_NVME_STATUS_CODE(PHYR_NVME_CQE_STATUS(word));
 	if (++ring->cq_head == ring->entries) {
 		ring->cq_head = 0;
 		ring->phase ^= 1;
@@ -90,5 +91,5 @@ void phyr_nvme_ring_tell(struct phyr_nvme *nvme, struct nvme_ring *ring)
 	if (ring->cq_told == ring->cq_head)
 		return;
 	ring->cq_told = ring->cq_head;
-	regs_write32(nvme->regs, NVME_CQHDBL(ring->qid, nvme->stride_lg2), ring->cq_head);
+	regs_write32(nvme->regs, PHYR_NVME_CQHDBL(ring->qid, nvme->stride_lg2), ring->cq_head);
 }
