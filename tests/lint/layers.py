@@ -4,7 +4,7 @@
 
  core list source iova pgtbl iommu backend dma desc nvme io, then the front door, which is what lies
  in src/ itself; sim stands aside. A public header belongs to the folder of its name, types.h to
- core, nvme_spec.h to nvme.
+ core, nvme_spec.h and nvme_data.h to nvme.
  Folders of the freestanding layers take no system header but the compiler's own."""
 import re
 
@@ -30,7 +30,7 @@ def includes(path):
 def layer_of_public(header):
     """The layer of <phyr/x.h>."""
     stem = header.rsplit("/", 1)[-1].removesuffix(".h")
-    return {"types": "core", "nvme_spec": "nvme"}.get(stem, stem)
+    return {"types": "core", "nvme_spec": "nvme", "nvme_data": "nvme"}.get(stem, stem)
 
 
 def may_see(own, other):
