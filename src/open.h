@@ -14,7 +14,7 @@
 
 struct place {
 	const char *name;
-	/* Fill in iommu, regs, source and space, wrap the place's environment, adjust opts.nvme.
+	/* Fill in iommu, regs, source, space and has_nvme, wrap the place's environment, adjust opts.nvme.
 	 * What was made by then is undone by close, also when this fails. */
 	int (*open)(struct phyr *p, const char *what);
 	/* Undo as much of open as was done. */
@@ -29,10 +29,13 @@ struct phyr {
 	struct phyr_opts opts;
 	const struct place *place;
 
+	uint64_t lists; /* from phyr_list_from_user(), and not released */
+
 	const struct phyr_space *space;
 	struct phyr_iommu *iommu;
 	struct phyr_regs *regs;
 	uint32_t source;
+	bool has_nvme; /* the device is a controller */
 
 	struct phyr_domain *domain;
 	struct phyr_dev *dev;

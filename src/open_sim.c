@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Targets "sim:FILE": a simulated machine with an NVMe controller over a file. */
+/* Targets "sim:FILE", a simulated machine with an NVMe controller over a file, and "sim:", one with a
+ * device of the opener's own. */
 #include <phyr/sim.h>
 
 #include <fcntl.h>
@@ -50,8 +51,6 @@ static int open_file(struct phyr *p, const char *name)
 {
 	int err;
 
-	if (!*name)
-		return open_error(p, -EINVAL, "no file named: write sim:FILE");
 	/* What is no file must not be waited for: a pipe nobody writes to, a terminal. */
 	p->fd = open(name,
 		     (p->opts.writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -76,22 +75,36 @@ static int get_machine(struct phyr *p)
 	return 0;
 }
 
-/* Two targets on a machine are two devices: take the first source id that is free. */
 static int add_controller(struct phyr *p)
 {
 	struct phyr_sim_nvme_config config = {
 		.size = sizeof(config), .fd = p->fd, .read_only = !p->opts.writable};
-	int err;
+
+	return phyr_sim_nvme_create(p->sim, p->source, &config, &p->sdev);
+}
+
+static int add_own(struct phyr *p)
+{
+	static const struct phyr_sim_dev_ops no_registers;
+	const struct phyr_sim_dev_ops *ops = p->opts.sim_ops ? p->opts.sim_ops : &no_registers;
+
+	return phyr_sim_dev_add(p->sim, ops, p->opts.sim_priv, p->source, &p->sdev);
+}
+
+/* Two targets on a machine are two devices: take the first source id that is free. */
+static int add_device(struct phyr *p)
+{
+	int err = -EEXIST;
 
 	for (p->source = FIRST_SOURCE; p->source <= LAST_SOURCE; p->source += 0x100) {
-		err = phyr_sim_nvme_create(p->sim, p->source, &config, &p->sdev);
+		err = p->has_nvme ? add_controller(p) : add_own(p);
 		if (err != -EEXIST)
 			break;
 	}
 	if (err == -EEXIST)
-		return open_error(p, -ENOSPC, "the machine has no source id left for a controller");
+		return open_error(p, -ENOSPC, "the machine has no source id left for a device");
 	if (err)
-		return open_error(p, err, "the simulated controller cannot be made");
+		return open_error(p, err, "the simulated device cannot be made");
 	p->regs = phyr_sim_dev_regs(p->sdev);
 	return 0;
 }
@@ -117,11 +130,30 @@ static void step(void *sim)
 		sched_yield();
 }
 
+/* Options that mean nothing for this target are refused, rather than passed over. */
+static int check_opts(struct phyr *p)
+{
+	const struct phyr_opts *o = &p->opts;
+
+	if (p->has_nvme && (o->sim_ops || o->sim_priv))
+		return open_error(p, -EINVAL,
+				  "opts->sim_ops and sim_priv go with \"sim:\", without a FILE");
+	if (!p->has_nvme && (o->nvme.size || o->depth || o->writable))
+		return open_error(
+			p, -EINVAL,
+			"opts->nvme, depth and writable are for a controller: sim: without "
+			"a FILE has none");
+	return 0;
+}
+
 static int sim_open(struct phyr *p, const char *what)
 {
 	int err;
 
-	err = open_file(p, what);
+	p->has_nvme = *what;
+	err = check_opts(p);
+	if (!err && p->has_nvme)
+		err = open_file(p, what);
 	if (!err)
 		err = get_machine(p);
 	if (err)
@@ -132,14 +164,17 @@ static int sim_open(struct phyr *p, const char *what)
 		p->opts.nvme.wait = step;
 		p->opts.nvme.wait_arg = p->sim;
 	}
-	err = add_controller(p);
+	err = add_device(p);
 	return err ? err : make_backend(p);
 }
 
 static void sim_close(struct phyr *p)
 {
 	phyr_iommu_destroy(p->iommu);
-	phyr_sim_nvme_destroy(p->sdev);
+	if (p->has_nvme)
+		phyr_sim_nvme_destroy(p->sdev);
+	else
+		phyr_sim_dev_remove(p->sdev);
 	if (!p->opts.sim)
 		phyr_sim_destroy(p->sim);
 	if (p->fd >= 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/bits.h"
+#include "core/order.h"
 #include "open.h"
 
 #define DEFAULT_DEPTH 128
@@ -20,7 +21,7 @@ static const char *kind_hint(const char *target, size_t len)
 {
 	if (len == 3 && !memcmp(target, "sim", 3))
 		return "this library was built without the simulated machine";
-	return "no such kind of target: there is sim:FILE";
+	return "no such kind of target: there are sim:FILE, and sim: for a device of your own";
 }
 
 /* Split "kind:what". */
@@ -64,8 +65,9 @@ static int make_dev(struct phyr *p)
 
 	if (err)
 		return open_error(p, err, "the domain cannot be made");
-	err = phyr_dev_create(p->domain, p->source, NULL, &p->dev);
-	return err ? open_error(p, err, "the device cannot be attached to its domain") : 0;
+	err = phyr_dev_create(p->domain, p->source, p->opts.limits, &p->dev);
+	p->opts.limits = NULL; /* the caller's, and copied */
+	return err ? open_error(p, err, "the device cannot be made, or attached to its domain") : 0;
 }
 
 /* The driver reports its own errors. */
@@ -94,7 +96,7 @@ static int open_target(struct phyr *p, const char *target, const struct phyr_opt
 		err = p->place->open(p, what);
 	if (!err)
 		err = make_dev(p);
-	return err ? err : make_queue(p);
+	return err || !p->has_nvme ? err : make_queue(p);
 }
 
 static struct phyr *make(const struct phyr_opts *opts)
@@ -136,6 +138,10 @@ void phyr_close(struct phyr *p)
 {
 	if (!p)
 		return;
+	if (load_relaxed(&p->lists))
+		env_fail(&p->env, .err = -EBUSY, .call = "phyr_close", .index = p->lists,
+			 .index_of = "live lists",
+			 .hint = "lists from phyr_list_from_user() were not released");
 	phyr_nvme_queue_destroy(p->queue);
 	phyr_nvme_close(p->nvme);
 	phyr_dev_destroy(p->dev);
@@ -160,6 +166,16 @@ struct phyr_nvme_queue *phyr_get_queue(struct phyr *p)
 	return p->queue;
 }
 
+struct phyr_regs *phyr_get_regs(struct phyr *p)
+{
+	return p->regs;
+}
+
+struct phyr_sim_dev *phyr_get_sim_dev(struct phyr *p)
+{
+	return p->sdev;
+}
+
 struct phyr_sim *phyr_get_sim(struct phyr *p)
 {
 	return p->sim;
@@ -175,8 +191,10 @@ int phyr_list_from_user(struct phyr *p, void *ptr, uint64_t len, struct phyr_lis
 				.addr = (uintptr_t)ptr, .len = len,
 				.hint = "the length is 0, or the buffer wraps around");
 	err = p->place->pin(p, ptr, len, list);
-	if (!err)
+	if (!err) {
+		atomic_count_add(&p->lists, 1);
 		return 0;
+	}
 	phyr_list_reset(list);
 	return env_fail(&p->env, .err = err, .call = "phyr_list_from_user", .addr = (uintptr_t)ptr,
 			.len = len, .hint = "the memory cannot be kept in place");
@@ -184,8 +202,10 @@ int phyr_list_from_user(struct phyr *p, void *ptr, uint64_t len, struct phyr_lis
 
 void phyr_list_release(struct phyr *p, struct phyr_list *list)
 {
-	if (list->len)
+	if (list->len) {
 		p->place->unpin(p, list);
+		atomic_count_sub(&p->lists, 1);
+	}
 	phyr_list_fini(list);
 }
 

@@ -31,6 +31,8 @@ extern "C" {
 /** An open target: a device with all that is under it. */
 struct phyr;
 struct phyr_sim;
+struct phyr_sim_dev;
+struct phyr_sim_dev_ops;
 
 /** Which IOMMU a target gets. */
 enum phyr_iommu_choice {
@@ -52,32 +54,49 @@ struct phyr_opts {
 	 *  calls phyr, and from the simulated machine's. Must not call phyr. May be NULL. */
 	void (*report)(void *arg, const struct phyr_report *report);
 	void *report_arg;
+	const struct phyr_limits *limits; /**< of the device, copied; NULL: none */
+	/** "sim:" only: how a device of one's own behaves (sim.h), borrowed until phyr_close(). NULL: a
+	 *  device without registers, to map for and look. */
+	const struct phyr_sim_dev_ops *sim_ops;
+	void *sim_priv; /**< what the functions of sim_ops are given */
 };
 
 /**
  * Open a target.
  *
- * @param target  "sim:FILE": a simulated machine with an NVMe controller over FILE
+ * @param target  "sim:FILE": a simulated machine with an NVMe controller over FILE;
+ *                "sim:" (nothing after the colon): a simulated machine with a device of one's own,
+ *                which opts->sim_ops describes. It has no controller and no queue: nvme, depth and
+ *                writable are refused there, as sim_ops and sim_priv are with a FILE.
  * @param opts    NULL: defaults
  * @param out     written on success only
  *
  * Any number of targets may be open, on one machine too; the machine outlives them.
- * @return 0; -EINVAL target or options, or a FILE whose size is no multiple of 512 bytes; -ENOENT,
+ * @return 0; -EINVAL target, options or limits, or a FILE whose size is no multiple of 512 bytes; -ENOENT,
  *         -EACCES, … as open() says of FILE; -EOPNOTSUPP kind of target, or one that this library was
  *         built without, or table format; -ENOSPC the machine has no source id or domain left;
  *         -ENOMEM; as phyr_nvme_open(). Nobody is told of an opts->size that is not known.
  */
 PHYR_API int phyr_open(const char *target, const struct phyr_opts *opts, struct phyr **out);
 
-/** Close it: nothing is mapped or in flight any more. NULL is fine. */
+/**
+ * Close it: nothing is mapped or in flight any more. NULL is fine.
+ *
+ * Lists that were not released are reported, and behind an IOMMU mappings, as by
+ * phyr_domain_destroy(). Neither is good for anything afterwards.
+ */
 PHYR_API void phyr_close(struct phyr *p);
 
 /** The device, for every call of dma.h. */
 PHYR_API struct phyr_dev *phyr_get_dev(struct phyr *p);
-/** The controller. */
+/** The controller; NULL with "sim:". */
 PHYR_API struct phyr_nvme *phyr_get_nvme(struct phyr *p);
-/** The I/O queue that phyr_open() made. */
+/** The I/O queue that phyr_open() made; NULL with "sim:". */
 PHYR_API struct phyr_nvme_queue *phyr_get_queue(struct phyr *p);
+/** Its registers, for a driver of one's own; a controller's belong to phyr_get_nvme(). */
+PHYR_API struct phyr_regs *phyr_get_regs(struct phyr *p);
+/** The device itself on a simulated machine, for its DMA and interrupts; NULL on a real one. */
+PHYR_API struct phyr_sim_dev *phyr_get_sim_dev(struct phyr *p);
 /** The simulated machine under it; NULL on a real one. */
 PHYR_API struct phyr_sim *phyr_get_sim(struct phyr *p);
 
@@ -89,7 +108,12 @@ PHYR_API struct phyr_sim *phyr_get_sim(struct phyr *p);
  */
 PHYR_API int phyr_list_from_user(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list);
 
-/** Let the memory go and free the list. No mapping of it is left. */
+/**
+ * Let the memory go and free the list. No mapping of it is left.
+ *
+ * That is not looked at: a device that still reaches for the memory is blocked on a simulated machine
+ * (PHYR_FAULT_BAD_ADDRESS), and a mapping that nobody unmaps is reported by phyr_close().
+ */
 PHYR_API void phyr_list_release(struct phyr *p, struct phyr_list *list);
 
 /** The library's version, "0.1.0". */

@@ -62,10 +62,11 @@ PHYR_API void phyr_sim_destroy(struct phyr_sim *sim);
 /**
  * The environment whose page memory lies in the machine: for page tables, rings, coherent memory.
  *
- * Blocks up to 1 GiB. All else is as in phyr_env_hosted(). The caller may set its report and wrap
- * it, but not copy it: page memory finds its machine by the environment's address. An environment of
- * one's own takes phys_delta from it, and hands alloc_pages and free_pages on to it. Memory that was
- * given back is not there for devices and the IOMMU: access to it is a fault.
+ * Blocks up to 1 GiB. What it gives out is counted (phyr_sim_get_stats()) and fails when asked to
+ * (phyr_sim_fail_alloc()); all else is as in phyr_env_hosted(). The caller may set its report and
+ * wrap it, but not copy it: its memory finds its machine by the environment's address. An
+ * environment of one's own takes phys_delta from it, and hands alloc_pages and free_pages on to it.
+ * Memory that was given back is not there for devices and the IOMMU: access to it is a fault.
  */
 PHYR_API struct phyr_env *phyr_sim_env(struct phyr_sim *sim);
 
@@ -107,7 +108,10 @@ PHYR_API int phyr_sim_pin(struct phyr_sim *sim, void *ptr, uint64_t len, struct 
  * Unpin what a list holds: one count of each of its pages. The list itself is left as it is.
  *
  * When it returns, no device is still using what is not pinned any more. Pages that are not pinned
- * are passed over, with a report.
+ * are passed over, with one report (-ENOENT) for all of them: index, addr and len are the first such
+ * range's, limit is how many pages.
+ * Whether the memory is still mapped for a device is not looked at: an access of that device is a
+ * fault then (PHYR_FAULT_BAD_ADDRESS) unless somebody else pinned the page.
  */
 PHYR_API void phyr_sim_unpin(struct phyr_sim *sim, const struct phyr_list *list);
 
@@ -118,6 +122,11 @@ PHYR_API int phyr_sim_to_phys(struct phyr_sim *sim, const void *ptr, phyr_addr_t
 struct phyr_sim_stats {
 	uint64_t pinned_pages; /**< physical pages in use by pinned memory */
 	uint64_t table_pages;  /**< pages out of phyr_sim_env() now */
+	uint64_t objects;      /**< small objects out of it now */
+	uint64_t object_bytes; /**< and their bytes */
+	uint64_t locks;        /**< locks made and not finished */
+	uint64_t devices;      /**< devices in the machine now */
+	uint64_t allocs;       /**< allocations, ever, as phyr_sim_fail_alloc() counts them */
 	uint64_t map_bytes;    /**< memory that the page maps cost now; 0 when nothing is pinned */
 	uint64_t
 		iotlb_hits; /**< translations served from the cache, one for each piece of an access */
@@ -125,10 +134,37 @@ struct phyr_sim_stats {
 	uint64_t invalidations; /**< calls */
 	uint64_t faults;        /**< blocked accesses, ever */
 	uint64_t dma_bytes;     /**< moved by devices, or reached for that */
+	uint64_t steps;         /**< that devices have taken */
 };
 
 /** Each number is exact; together they are of one moment only while nothing runs. */
 PHYR_API void phyr_sim_get_stats(struct phyr_sim *sim, struct phyr_sim_stats *stats);
+
+/**
+ * Let the nth allocation from now on fail, once.
+ *
+ * Counted are pages, small objects and locks of phyr_sim_env(), which is what all layers allocate
+ * from, and one for each phyr_sim_pin() and phyr_sim_dev_add(). What else a machine allocates for
+ * itself is not. A test that goes through a driver's whole life, for n = 1, 2, … until nothing failed
+ * any more, has seen every one of its error paths:
+ *
+ *   for (uint64_t n = 1; failed; n++) {
+ *           phyr_sim_fail_alloc(sim, n);
+ *           err = open_use_and_close_my_device(sim);
+ *           failed = phyr_sim_alloc_failed(sim);
+ *           phyr_sim_fail_alloc(sim, 0);
+ *           assert(failed || !err);
+ *           phyr_sim_get_stats(sim, &stats);
+ *           assert(!stats.objects && !stats.locks && !stats.table_pages && !stats.pinned_pages);
+ *   }
+ *
+ * @param nth  counted from 1; 0: none fails
+ * Threads: any; which allocation is the nth is certain only while one thread allocates.
+ */
+PHYR_API void phyr_sim_fail_alloc(struct phyr_sim *sim, uint64_t nth);
+
+/** Whether it has failed since phyr_sim_fail_alloc() was called last. */
+PHYR_API bool phyr_sim_alloc_failed(struct phyr_sim *sim);
 
 /**
  * Read the fault log, oldest first. The newest PHYR_SIM_FAULT_LOG are kept.
@@ -147,9 +183,9 @@ PHYR_API uint64_t phyr_sim_read_faults(struct phyr_sim *sim, uint64_t from,
 
 /** A device's behaviour. All run with the machine's device lock held: never two at once. */
 struct phyr_sim_dev_ops {
-	/** A register is read. @param width 4 or 8 */
+	/** A register is read. @param width 4 or 8. NULL: reads give all ones. */
 	uint64_t (*mmio_read)(void *priv, uint64_t offset, unsigned width);
-	/** A register is written. */
+	/** A register is written. NULL: writes are lost. */
 	void (*mmio_write)(void *priv, uint64_t offset, uint64_t value, unsigned width);
 	/** Do some work, a command or so: whoever reads a register waits for its end.
 	 *  @return whether there may be more at once; called again when it says so, or after any

@@ -19,6 +19,12 @@ static bool is_claimed(const struct phyr_regs *regs, uint64_t offset, unsigned w
 	       offset <= regs->size - width;
 }
 
+/* What is read where no device answers. */
+static uint64_t nobody(unsigned width)
+{
+	return ~(uint64_t)0 >> (width == 4 ? 32 : 0);
+}
+
 static uint64_t regs_read(struct phyr_regs *regs, uint64_t offset, unsigned width)
 {
 	struct phyr_sim_dev *sdev = sdev_of(regs);
@@ -26,11 +32,13 @@ static uint64_t regs_read(struct phyr_regs *regs, uint64_t offset, unsigned widt
 	uint64_t value;
 
 	if (!is_claimed(regs, offset, width))
-		return ~(uint64_t)0 >> (width == 4 ? 32 : 0);
+		return nobody(width);
 	turn = phyr_sim_turn_begin(sdev->sim);
 	if (turn.mine)
 		phyr_sim_drain(sdev->sim);
-	value = sdev->ops->mmio_read(sdev->priv, offset, width);
+	value = nobody(width);
+	if (sdev->ops->mmio_read)
+		value = sdev->ops->mmio_read(sdev->priv, offset, width);
 	phyr_sim_turn_end(sdev->sim, turn);
 	return value;
 }
@@ -39,7 +47,7 @@ static void regs_write(struct phyr_regs *regs, uint64_t offset, uint64_t value, 
 {
 	struct phyr_sim_dev *sdev = sdev_of(regs);
 
-	if (is_claimed(regs, offset, width))
+	if (sdev->ops->mmio_write && is_claimed(regs, offset, width))
 		phyr_sim_post(sdev->sim, &(struct sim_posted){sdev, offset, value, width});
 }
 
@@ -74,6 +82,16 @@ static int enter(struct phyr_sim *sim, struct phyr_sim_dev *sdev)
 	return err;
 }
 
+unsigned phyr_sim_nr_devs(struct phyr_sim *sim)
+{
+	unsigned nr;
+
+	pthread_mutex_lock(&sim->iommu.lock);
+	nr = sim->nr_devs;
+	pthread_mutex_unlock(&sim->iommu.lock);
+	return nr;
+}
+
 static void leave(struct phyr_sim *sim, struct phyr_sim_dev *sdev)
 {
 	unsigned i = 0;
@@ -105,7 +123,8 @@ static struct phyr_sim_dev *make(struct phyr_sim *sim, const struct phyr_sim_dev
 int phyr_sim_dev_add(struct phyr_sim *sim, const struct phyr_sim_dev_ops *ops, void *priv,
 		     uint32_t source, struct phyr_sim_dev **out)
 {
-	struct phyr_sim_dev *sdev = make(sim, ops, priv, source);
+	struct phyr_sim_dev *sdev =
+		phyr_sim_tables_fails(&sim->tables) ? NULL : make(sim, ops, priv, source);
 	struct sim_turn turn;
 	int err = -ENOMEM;
 

@@ -115,11 +115,26 @@ struct phyr_soft_hw *phyr_sim_iommu(struct phyr_sim *sim)
 	return &sim->iommu.hw;
 }
 
+void phyr_sim_fail_alloc(struct phyr_sim *sim, uint64_t nth)
+{
+	struct sim_book *book = &sim->tables.book;
+
+	store_relaxed(&book->failed, false);
+	store_relaxed(&book->fail_at, nth ? load_relaxed(&book->allocs) + nth : 0);
+}
+
+bool phyr_sim_alloc_failed(struct phyr_sim *sim)
+{
+	return load_relaxed(&sim->tables.book.failed);
+}
+
 void phyr_sim_get_stats(struct phyr_sim *sim, struct phyr_sim_stats *stats)
 {
 	phyr_sim_memory_stats(&sim->memory, stats);
 	phyr_sim_iommu_stats(&sim->iommu, stats);
-	stats->table_pages = phyr_sim_tables_used(&sim->tables);
+	phyr_sim_tables_stats(&sim->tables, stats);
+	stats->steps = load_relaxed(&sim->turns.steps);
+	stats->devices = phyr_sim_nr_devs(sim);
 	stats->faults = phyr_sim_faults_count(&sim->faults);
 	stats->dma_bytes = load_relaxed(&sim->dma_bytes);
 }

@@ -46,6 +46,9 @@ struct phyr_sim_dev {
 	} irqs[PHYR_SIM_VECTORS];
 };
 
+/* Devices in the machine now. */
+unsigned phyr_sim_nr_devs(struct phyr_sim *sim);
+
 /* The CPU pointer of a physical address in either stretch, as in struct phyr_space. */
 void *phyr_sim_to_cpu(struct phyr_sim *sim, phyr_addr_t addr, uint64_t *len);
 

@@ -24,14 +24,33 @@ static void cut(struct sim_runs *runs, const void *ptr, uint64_t len)
 	runs->runs[runs->nr - 1].len -= tail;
 }
 
-static void unpin_range(struct phyr_sim *sim, phyr_addr_t addr, uint64_t len)
-{
-	uint64_t strangers = phyr_sim_memory_unpin(&sim->memory, addr, len);
+/* What an unpin came across that is not pinned: one report says all of it. */
+struct strangers {
+	struct phyr_range first; /* the first run that has any */
+	uint64_t index;          /* its place in the list */
+	uint64_t pages;
+};
 
-	if (strangers)
-		env_fail(&sim->tables.env, .err = -ENOENT, .call = "phyr_sim_unpin", .addr = addr,
-			 .len = len, .limit = strangers,
-			 .hint = "the range has pages that are not pinned");
+static void unpin_range(struct phyr_sim *sim, const struct phyr_range *range, uint64_t index,
+			struct strangers *strangers)
+{
+	uint64_t pages = phyr_sim_memory_unpin(&sim->memory, range->addr, range->len);
+
+	if (pages && !strangers->pages) {
+		strangers->first = *range;
+		strangers->index = index;
+	}
+	strangers->pages += pages;
+}
+
+static void report_strangers(struct phyr_sim *sim, const struct strangers *strangers)
+{
+	if (strangers->pages)
+		env_fail(&sim->tables.env, .err = -ENOENT, .call = "phyr_sim_unpin",
+			 .index = strangers->index, .addr = strangers->first.addr,
+			 .len = strangers->first.len, .limit = strangers->pages,
+			 .hint = "from this range on, pages (limit: how many) are not pinned: "
+				 "unpinned twice, or a list that was not pinned");
 }
 
 /* Devices that had found the memory before it was unpinned are done with it after this. */
@@ -40,10 +59,11 @@ static void wait_for_devices(struct phyr_sim *sim)
 	phyr_sim_turn_wait(sim, phyr_sim_turn_now(sim));
 }
 
+/* Undo a pin that was made a moment ago. */
 static void unpin_runs(struct phyr_sim *sim, const struct sim_runs *runs)
 {
 	for (size_t i = 0; i < runs->nr; i++)
-		unpin_range(sim, runs->runs[i].addr, runs->runs[i].len);
+		phyr_sim_memory_unpin(&sim->memory, runs->runs[i].addr, runs->runs[i].len);
 	wait_for_devices(sim);
 }
 
@@ -54,7 +74,7 @@ static void unpin_runs(struct phyr_sim *sim, const struct sim_runs *runs)
 static void drop_shared_page(struct phyr_sim *sim, const struct sim_runs *runs)
 {
 	if (runs->runs[0].addr & (SIM_PAGE - 1))
-		unpin_range(sim, runs->runs[0].addr, 1);
+		phyr_sim_memory_unpin(&sim->memory, runs->runs[0].addr, 1);
 }
 
 static int append(struct phyr_sim *sim, const struct sim_runs *runs, struct phyr_list *list)
@@ -73,14 +93,16 @@ int phyr_sim_pin(struct phyr_sim *sim, void *ptr, uint64_t len, struct phyr_list
 {
 	uint64_t addr = (uint64_t)(uintptr_t)ptr;
 	struct sim_runs runs = {0};
-	int err;
+	int err = -ENOMEM;
 
 	if (list->space != &sim->space)
 		return fail_pin(sim, -EINVAL, ptr, len, "the list is of another space");
 	if (range_is_bad(addr, len) || (addr + (len - 1)) >> (SIM_PAGE_LG2 + SIM_VMAP_BITS))
 		return fail_pin(sim, -EINVAL, ptr, len, "no length, or past the end of memory");
-	err = phyr_sim_memory_pin(&sim->memory, addr / SIM_PAGE,
-				  (addr + (len - 1)) / SIM_PAGE - addr / SIM_PAGE + 1, &runs);
+	if (!phyr_sim_tables_fails(&sim->tables))
+		err = phyr_sim_memory_pin(&sim->memory, addr / SIM_PAGE,
+					  (addr + (len - 1)) / SIM_PAGE - addr / SIM_PAGE + 1,
+					  &runs);
 	if (err) {
 		free(runs.runs);
 		return fail_pin(sim, err, ptr, len,
@@ -98,13 +120,15 @@ int phyr_sim_pin(struct phyr_sim *sim, void *ptr, uint64_t len, struct phyr_list
 
 void phyr_sim_unpin(struct phyr_sim *sim, const struct phyr_list *list)
 {
+	struct strangers strangers = {0};
 	struct phyr_cursor cur;
 	struct phyr_range range;
 
 	phyr_cursor_init(&cur, list);
-	while (phyr_cursor_next(&cur, &range))
-		unpin_range(sim, range.addr, range.len);
+	for (uint64_t i = 0; phyr_cursor_next(&cur, &range); i++)
+		unpin_range(sim, &range, i, &strangers);
 	wait_for_devices(sim);
+	report_strangers(sim, &strangers);
 }
 
 int phyr_sim_to_phys(struct phyr_sim *sim, const void *ptr, phyr_addr_t *out)

@@ -120,6 +120,8 @@ static void *alloc_pages(struct phyr_env *env, size_t size)
 
 	if (!is_pow2(nr) || size % SIM_PAGE || lg2_u64(nr) >= SIM_TABLES_ORDERS)
 		return NULL;
+	if (phyr_sim_tables_fails(t))
+		return NULL;
 	pthread_mutex_lock(&t->lock);
 	found = get_block(t, lg2_u64(nr), &page);
 	if (found) {
@@ -146,6 +148,60 @@ static void free_pages(struct phyr_env *env, void *pages, size_t size)
 		for (uint64_t r = page / REGION_PAGES; r * REGION_PAGES < page + nr; r++)
 			drop_region(t, r);
 	pthread_mutex_unlock(&t->lock);
+}
+
+static struct sim_book *book_of(struct phyr_env *env)
+{
+	return &container_of(env, struct sim_tables, env)->book;
+}
+
+/* Each allocation has a number of its own, so that one and no other is the one that fails. */
+bool phyr_sim_tables_fails(struct sim_tables *t)
+{
+	uint64_t number = atomic_count_add(&t->book.allocs, 1) + 1;
+
+	if (number != load_relaxed(&t->book.fail_at))
+		return false;
+	store_relaxed(&t->book.failed, true);
+	return true;
+}
+
+static void *alloc_object(struct phyr_env *env, size_t size)
+{
+	struct sim_tables *t = container_of(env, struct sim_tables, env);
+	struct phyr_env *hosted = phyr_env_hosted();
+	void *obj = phyr_sim_tables_fails(t) ? NULL : env_alloc(hosted, size);
+
+	if (!obj)
+		return NULL;
+	atomic_count_add(&t->book.objects, 1);
+	atomic_count_add(&t->book.object_bytes, size);
+	return obj;
+}
+
+static void free_object(struct phyr_env *env, void *obj, size_t size)
+{
+	if (!obj)
+		return;
+	atomic_count_sub(&book_of(env)->objects, 1);
+	atomic_count_sub(&book_of(env)->object_bytes, size);
+	env_free(phyr_env_hosted(), obj, size);
+}
+
+static int init_lock(struct phyr_env *env, struct phyr_lock *lock)
+{
+	struct sim_tables *t = container_of(env, struct sim_tables, env);
+	int err = phyr_sim_tables_fails(t) ? -ENOMEM : env_lock_init(phyr_env_hosted(), lock);
+
+	if (!err)
+		atomic_count_add(&t->book.locks, 1);
+	return err;
+}
+
+static void fini_lock(struct phyr_env *env, struct phyr_lock *lock)
+{
+	atomic_count_sub(&book_of(env)->locks, 1);
+	env_lock_fini(phyr_env_hosted(), lock);
 }
 
 static void *map_lazily(size_t len)
@@ -182,12 +238,16 @@ static void put_all(struct sim_tables *t)
 	}
 }
 
-/* Everything but page memory is as in an ordinary process. */
+/* All else is as in an ordinary process. */
 static void make_env(struct sim_tables *t)
 {
 	t->env = *phyr_env_hosted();
 	t->env.alloc_pages = alloc_pages;
 	t->env.free_pages = free_pages;
+	t->env.alloc = alloc_object;
+	t->env.free = free_object;
+	t->env.lock_init = init_lock;
+	t->env.lock_fini = fini_lock;
 	t->env.phys_delta = SIM_TABLES_START - (uint64_t)(uintptr_t)t->cpu;
 	t->env.report = NULL;
 }
@@ -234,12 +294,13 @@ void *phyr_sim_tables_to_cpu(const struct sim_tables *t, phyr_addr_t addr, uint6
 	return t->cpu + at;
 }
 
-uint64_t phyr_sim_tables_used(struct sim_tables *t)
+void phyr_sim_tables_stats(struct sim_tables *t, struct phyr_sim_stats *stats)
 {
-	uint64_t used;
-
 	pthread_mutex_lock(&t->lock);
-	used = t->used_pages;
+	stats->table_pages = t->used_pages;
 	pthread_mutex_unlock(&t->lock);
-	return used;
+	stats->objects = load_relaxed(&t->book.objects);
+	stats->object_bytes = load_relaxed(&t->book.object_bytes);
+	stats->locks = load_relaxed(&t->book.locks);
+	stats->allocs = load_relaxed(&t->book.allocs);
 }

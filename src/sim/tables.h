@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The linear stretch: page memory for tables, rings and coherent memory, and the environment that
- * gives it out.
+ * gives it out, with the book of what it has given out.
  *
  * One mapping that costs nothing until it is touched, given out by a buddy allocator whose books
  * lie outside it. A page that was never used is zero already; one that was is cleared when it is
@@ -17,8 +17,19 @@
 
 struct sim_page;
 
+/* What the environment has given out, and the one allocation that fails. Each without a lock. */
+struct sim_book {
+	uint64_t allocs;  /* asked for, ever: numbers them */
+	uint64_t fail_at; /* the number of the one that fails; 0: none */
+	bool failed;      /* it did */
+	uint64_t objects;
+	uint64_t object_bytes;
+	uint64_t locks;
+};
+
 struct sim_tables {
 	struct phyr_env env;
+	struct sim_book book;
 	pthread_mutex_t lock; /* taken last */
 	char *cpu;            /* the stretch, aligned to 1 GiB or its own size */
 	uint64_t nr_pages;
@@ -36,6 +47,9 @@ void phyr_sim_tables_fini(struct sim_tables *tables);
 /* As phyr_sim_memory_to_cpu(); NULL where nothing is given out. */
 void *phyr_sim_tables_to_cpu(const struct sim_tables *tables, phyr_addr_t addr, uint64_t *len);
 
-uint64_t phyr_sim_tables_used(struct sim_tables *tables);
+/* Count one allocation; true: this is the one that fails. */
+bool phyr_sim_tables_fails(struct sim_tables *tables);
+
+void phyr_sim_tables_stats(struct sim_tables *tables, struct phyr_sim_stats *stats);
 
 #endif

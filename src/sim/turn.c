@@ -139,6 +139,13 @@ void phyr_sim_post(struct phyr_sim *sim, const struct sim_posted *write)
 		drain_in_turn(sim);
 }
 
+/* One step of a device that has one due. */
+static void step(struct phyr_sim *sim, struct phyr_sim_dev *sdev)
+{
+	count_add(&sim->turns.steps, 1);
+	sdev->work = sdev->ops->step(sdev->priv);
+}
+
 /* One step of the next device that has one due. */
 static bool step_next(struct phyr_sim *sim)
 {
@@ -149,7 +156,7 @@ static bool step_next(struct phyr_sim *sim)
 
 		if (!sdev->work)
 			continue;
-		sdev->work = sdev->ops->step(sdev->priv);
+		step(sim, sdev);
 		return true;
 	}
 	return false;
@@ -243,7 +250,7 @@ bool phyr_sim_step(struct phyr_sim *sim)
 	drain(sim);
 	for (unsigned i = 0; i < sim->nr_devs; i++)
 		if (sim->devs[i]->work)
-			sim->devs[i]->work = sim->devs[i]->ops->step(sim->devs[i]->priv);
+			step(sim, sim->devs[i]);
 	drain(sim);
 	for (unsigned i = 0; i < sim->nr_devs; i++)
 		more |= sim->devs[i]->work;

@@ -26,6 +26,7 @@ struct sim_turns {
 	pthread_mutex_t lock; /* the turn */
 	uint64_t seq;         /* odd: a turn is under way; written by its owner */
 	unsigned waiting;     /* threads that want the turn; the machine's own lets them by */
+	uint64_t steps;       /* that devices have taken; written in a turn */
 	unsigned next;        /* device whose step is next; in a turn */
 	bool stepped;         /* no thread */
 

@@ -93,7 +93,6 @@ static void bad_targets(void **state)
 	refused("", &opts, &heard, -EINVAL);
 	refused("disk.img", &opts, &heard, -EINVAL);
 	refused(":disk.img", &opts, &heard, -EINVAL);
-	refused("sim:", &opts, &heard, -EINVAL);
 	refused("si:disk.img", &opts, &heard, -EOPNOTSUPP);
 	refused("simm:disk.img", &opts, &heard, -EOPNOTSUPP);
 	refused("pci:0000:01:00.0", &opts, &heard, -EOPNOTSUPP);

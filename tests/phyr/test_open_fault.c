@@ -153,7 +153,8 @@ static int run(const char *target, const struct phyr_opts *opts, const struct he
 	if (!err) {
 		err = phyr_dma_map(phyr_get_dev(p), &list, PHYR_DMA_FROM_DEVICE, 0, &map);
 		if (!err) {
-			err = phyr_nvme_read_sync(phyr_get_queue(p), 0, &map);
+			err = phyr_get_queue(p) ? phyr_nvme_read_sync(phyr_get_queue(p), 0, &map)
+						: 0;
 			phyr_dma_unmap(phyr_get_dev(p), &map);
 		}
 		phyr_list_release(p, &list);
@@ -162,18 +163,14 @@ static int run(const char *target, const struct phyr_opts *opts, const struct he
 	return err;
 }
 
-static void sweep(enum phyr_iommu_choice iommu)
+static void sweep_target(const char *target, enum phyr_iommu_choice iommu)
 {
-	char target[] = "sim:/tmp/phyr-open-XXXXXX";
 	struct heard heard = {.nr = 0};
 	struct phyr_opts opts = {
 		.size = sizeof(opts), .iommu = iommu, .report = hear, .report_arg = &heard};
-	int fd = mkstemp(target + 4);
-	unsigned files, failures = 0;
+	unsigned files = open_files(), failures = 0;
 	int err;
 
-	assert_int_equal(ftruncate(fd, 1 << 20), 0);
-	files = open_files();
 	memset(&heap, 0, sizeof(heap));
 	for (uint64_t n = 1;; n++, failures++) {
 		heap.calls = 0;
@@ -197,8 +194,23 @@ static void sweep(enum phyr_iommu_choice iommu)
 	assert_int_equal(err, 0);
 	assert_int_equal(heard.nr, 0);
 	assert_true(failures > 20);
+}
+
+static void sweep(enum phyr_iommu_choice iommu)
+{
+	char target[] = "sim:/tmp/phyr-open-XXXXXX";
+	int fd = mkstemp(target + 4);
+
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	sweep_target(target, iommu);
 	close(fd);
 	unlink(target + 4);
+}
+
+static void with_a_device_of_ones_own(void **state)
+{
+	sweep_target("sim:", PHYR_IOMMU_SOFT);
+	sweep_target("sim:", PHYR_IOMMU_NONE);
 }
 
 static void with_an_iommu(void **state)
@@ -216,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(with_an_iommu),
 		cmocka_unit_test(without_an_iommu),
+		cmocka_unit_test(with_a_device_of_ones_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 struct phyr_report rig_report;
+unsigned rig_reports;
 
 struct phyr_sim *rig_create(const struct phyr_sim_config *config)
 {
@@ -83,11 +84,13 @@ struct phyr_sim_dev *rig_dev(struct phyr_sim *sim, uint32_t source)
 static void keep_report(struct phyr_env *env, const struct phyr_report *report)
 {
 	rig_report = *report;
+	rig_reports++;
 }
 
 void rig_listen(struct phyr_sim *sim)
 {
 	rig_report = (struct phyr_report){0};
+	rig_reports = 0;
 	phyr_sim_env(sim)->report = keep_report;
 }
 

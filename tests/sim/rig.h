@@ -41,6 +41,8 @@ struct phyr_sim_dev *rig_dev(struct phyr_sim *sim, uint32_t source);
 
 /* The last report of a machine, which gets a report handler by this. */
 extern struct phyr_report rig_report;
+/* How many since rig_listen(). */
+extern unsigned rig_reports;
 void rig_listen(struct phyr_sim *sim);
 /* The last report is of this call and error, and says why. */
 void rig_told(int err, const char *call);

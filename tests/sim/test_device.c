@@ -146,6 +146,28 @@ static void registers_answer_where_they_are(void **state)
 	phyr_sim_destroy(sim);
 }
 
+static void functions_may_be_missing(void **state)
+{
+	static const struct phyr_sim_dev_ops ops;
+
+	for (unsigned stepped = 0; stepped < 2; stepped++) {
+		struct phyr_sim *sim = rig_sim(.memory = MIB, .stepped = stepped);
+		struct phyr_sim_dev *sdev;
+		struct phyr_regs *regs;
+
+		assert_int_equal(phyr_sim_dev_add(sim, &ops, NULL, SOURCE, &sdev), 0);
+		regs = phyr_sim_dev_regs(sdev);
+		for (unsigned i = 0; i < 1000; i++)
+			regs->write(regs, 8, i, 8);
+		assert_int_equal(regs->read(regs, 8, 4), 0xffffffff);
+		assert_int_equal(regs->read(regs, 8, 8), ~(uint64_t)0);
+		assert_false(phyr_sim_step(sim));
+		assert_int_equal(rig_stats(sim).steps, 0);
+		phyr_sim_dev_remove(sdev);
+		phyr_sim_destroy(sim);
+	}
+}
+
 static void stepped_engine_copies(void **state)
 {
 	struct phyr_sim *sim = rig_sim(.memory = MIB, .stepped = true, .scatter = PHYR_SIM_LINEAR);
@@ -171,6 +193,7 @@ static void stepped_engine_copies(void **state)
 	assert_false(phyr_sim_step(sim));
 	assert_false(phyr_sim_step(sim));
 	assert_int_equal(e.steps, 2);
+	assert_int_equal(rig_stats(sim).steps, 2);
 	assert_int_equal(irqs, 2);
 	assert_int_equal(get(&e, REG_DONE), 2);
 	assert_int_equal(rig_stats(sim).dma_bytes, 2 * (5000 + 5000 + 8));
@@ -440,6 +463,7 @@ int main(void)
 		cmocka_unit_test(source_is_taken_once),
 		cmocka_unit_test(registers_answer_where_they_are),
 		cmocka_unit_test(stepped_engine_copies),
+		cmocka_unit_test(functions_may_be_missing),
 		cmocka_unit_test(irq_vectors),
 		cmocka_unit_test(irq_handler_uses_registers),
 		cmocka_unit_test(reach_gives_pieces),

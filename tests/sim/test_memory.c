@@ -182,6 +182,36 @@ static void pin_refuses(void **state)
 	phyr_sim_destroy(sim);
 }
 
+/* However many runs are not pinned, one report says so, with the first of them. */
+static void unpin_of_many_strangers_is_one_report(void **state)
+{
+	struct phyr_sim *sim = rig_sim(.memory = MIB, .scatter = PHYR_SIM_SINGLE);
+	char *p = rig_map(MIB);
+	struct phyr_list list, first;
+	struct phyr_range run;
+	struct phyr_cursor cur;
+
+	assert_int_equal(rig_pin(sim, p, 8 * PAGE, &list), 0);
+	assert_true(list.nr_runs == 8);
+	assert_int_equal(rig_pin(sim, p, 3 * PAGE, &first), 0);
+	phyr_sim_unpin(sim, &list);
+	assert_int_equal(rig_reports, 0);
+	phyr_sim_unpin(sim, &list); /* its first three pages are pinned once more */
+	assert_int_equal(rig_reports, 1);
+	rig_told(-2, "phyr_sim_unpin");
+	assert_int_equal(phyr_cursor_init_at(&cur, &list, 3 * PAGE, PAGE), 0);
+	assert_true(phyr_cursor_next(&cur, &run));
+	assert_int_equal(rig_report.index, 3);
+	assert_int_equal(rig_report.addr, run.addr);
+	assert_int_equal(rig_report.len, PAGE);
+	assert_int_equal(rig_report.limit, 5);
+	assert_int_equal(rig_stats(sim).pinned_pages, 0);
+	phyr_list_fini(&list);
+	phyr_list_fini(&first);
+	rig_unmap(p, MIB);
+	phyr_sim_destroy(sim);
+}
+
 static void unpin_twice_is_reported(void **state)
 {
 	struct phyr_sim *sim = rig_sim(.memory = MIB);
@@ -377,6 +407,7 @@ int main(void)
 		cmocka_unit_test(pin_goes_on_inside_a_page),
 		cmocka_unit_test(pin_refuses),
 		cmocka_unit_test(unpin_twice_is_reported),
+		cmocka_unit_test(unpin_of_many_strangers_is_one_report),
 		cmocka_unit_test(same_seed_same_places),
 		cmocka_unit_test(mixed_is_like_anonymous_memory),
 		cmocka_unit_test(single_has_no_neighbours),
