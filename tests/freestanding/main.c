@@ -179,13 +179,16 @@ static void give(void *taken, size_t size)
 	live--;
 }
 
+/* docs/your-own-env.md: under a lock nothing is called but unlock. */
 static void *env_pages(struct phyr_env *env, size_t size)
 {
+	CHECK(!locks_held);
 	return take(size);
 }
 
 static void env_pages_back(struct phyr_env *env, void *pages, size_t size)
 {
+	CHECK(!locks_held);
 	give(pages, size);
 }
 
@@ -202,7 +205,7 @@ static void env_lock_drop(struct phyr_env *env, struct phyr_lock *lock)
 
 static void env_lock_take(struct phyr_env *env, struct phyr_lock *lock)
 {
-	CHECK(!lock->opaque[0]);
+	CHECK(!locks_held && !lock->opaque[0]);
 	lock->opaque[0] = 1;
 	locks_held++;
 }
@@ -228,6 +231,7 @@ static uint64_t env_clock(struct phyr_env *env)
 
 static void env_told(struct phyr_env *env, const struct phyr_report *report)
 {
+	CHECK(!locks_held);
 	last_report = *report;
 }
 

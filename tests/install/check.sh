@@ -39,6 +39,32 @@ build_and_run() {
 		$(pkg-config --cflags --libs phyr)
 }
 
+# The examples, as they lie beside the documents.
+examples=$(dirname "$(find "$root" -name my_device.c)")
+# shellcheck disable=SC2046
+example() {
+	"$cc" -Wall -Wextra -Wno-unused-parameter -Werror "$@" $(pkg-config --cflags --libs phyr) \
+		-o program-example
+	LD_LIBRARY_PATH=$lib ./program-example >program-output || {
+		echo "$1 does not run"
+		exit 1
+	}
+}
+example "$examples/map_and_look.c"
+grep -q 'leads nowhere' program-output
+example "$examples/my_env.c"
+grep -q '^0 blocks' program-output
+example "$examples/my_copy.c" "$examples/my_device.c"
+grep -q 'never unmapped' program-output
+head -c 65536 /dev/urandom >disk.img
+example "$examples/read.c"
+cmp disk.img program-output
+# The template as its page says, in a folder of one's own.
+mkdir mine
+cp "$examples"/my_bench.h "$examples"/my_device.[ch] "$examples"/test_my_device.c mine
+example mine/test_my_device.c mine/my_device.c -lcmocka
+[ -f "$examples/../docs/testing-your-driver.md" ]
+
 readelf -d program-shared | grep -q 'NEEDED.*libphyr\.so\.0' || {
 	echo 'the shared program does not need libphyr.so.0'
 	exit 1
@@ -52,4 +78,4 @@ internal=$(find "$root" -path '*include*' -name '*.h' ! -path '*/include/phyr/*'
 	echo "headers that are not public were installed: $internal"
 	exit 1
 }
-echo "installed: $(find "$root" -type f ! -name 'program-*' | wc -l) files; shared, static and C++ programs run"
+echo "installed: $(find "$root" -type f ! -name 'program-*' ! -path '*/mine/*' ! -name disk.img | wc -l) files; shared, static and C++ programs and the examples run"
