@@ -134,7 +134,7 @@ PHYR_API int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **o
 /**
  * Free a domain; no device is attached any more. NULL is fine.
  *
- * Iova still in use is reported (-EBUSY, index: allocations, len: bytes) and forgotten.
+ * Iova still in use is reported (-EBUSY, index: allocations, len: bytes, iova: the lowest) and forgotten.
  */
 PHYR_API void phyr_domain_destroy(struct phyr_domain *domain);
 

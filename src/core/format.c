@@ -36,7 +36,9 @@ static void add_place(struct line *line, const struct phyr_report *report)
 	else
 		add(line, " (%s %" PRIu64, report->index_of ? report->index_of : "range",
 		    report->index);
-	if (report->len)
+	if (report->len && report->iova && !report->addr) /* the iova says where */
+		add(line, ": 0x%" PRIx64 " bytes", report->len);
+	else if (report->len)
 		add(line, ": 0x%" PRIx64 " + 0x%" PRIx64, report->addr, report->len);
 	add(line, ")");
 }

@@ -174,6 +174,23 @@ void phyr_iova_destroy(struct phyr_iova *iova)
 	env_free(iova->env, iova, sizeof(*iova));
 }
 
+/* What the tree's stretches leave out is allocated. */
+uint64_t phyr_iova_first_live(struct phyr_iova *iova)
+{
+	struct iova_node *node;
+	uint64_t at;
+
+	env_lock(iova->env, &iova->lock);
+	at = iova->start;
+	node = phyr_iova_tree_at_or_after(&iova->tree, at);
+	while (node && node->start == at) {
+		at = node->last + 1;
+		node = phyr_iova_tree_next(node);
+	}
+	env_unlock(iova->env, &iova->lock);
+	return at <= iova->last ? at : UINT64_MAX;
+}
+
 void phyr_iova_get_stats(struct phyr_iova *iova, struct phyr_iova_stats *stats)
 {
 	env_lock(iova->env, &iova->lock);

@@ -39,6 +39,9 @@ int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more);
 int phyr_iova_try_alloc(struct phyr_iova *iova, uint64_t len,
 			const struct phyr_iova_request *request, uint64_t *out);
 
+/* The lowest address that is allocated; ~0: none is. Cost: O(stretches below it). */
+uint64_t phyr_iova_first_live(struct phyr_iova *iova);
+
 /* Release the lock, and memory that is not needed any more. */
 void phyr_iova_unlock_and_trim(struct phyr_iova *iova);
 

@@ -46,6 +46,13 @@ static void line_says_all(void **state)
 				 .len = 2};
 	phyr_report_format(&r, buf, sizeof(buf));
 	assert_string_equal(buf, "phyr_z: Input/output error (command 9: 0x1 + 0x2)");
+	r.addr = 0;
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf, "phyr_z: Input/output error (command 9: 0x0 + 0x2)");
+	r.iova = 0x3000;
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf,
+			    "phyr_z: Input/output error (command 9: 0x2 bytes) at iova 0x3000");
 }
 
 static void fail_reports_and_returns(void **state)

@@ -356,11 +356,13 @@ static void faults_go_to_handler_or_report(void **state)
 
 static void iova_left_is_reported(void **state)
 {
-	uint64_t a, b;
+	uint64_t a, b, c;
 
 	assert_int_equal(phyr_domain_attach(w.domain, SOURCE), 0);
 	assert_int_equal(phyr_iova_alloc(phyr_domain_iova(w.domain), K, NULL, &a), 0);
 	assert_int_equal(phyr_iova_alloc(phyr_domain_iova(w.domain), 3 * K, NULL, &b), 0);
+	assert_int_equal(phyr_iova_alloc(phyr_domain_iova(w.domain), 2 * K, NULL, &c), 0);
+	phyr_iova_free(phyr_domain_iova(w.domain), a, K);
 	phyr_domain_detach(w.domain, SOURCE);
 	tenv_restart(&w.t);
 	phyr_domain_destroy(w.domain);
@@ -369,7 +371,8 @@ static void iova_left_is_reported(void **state)
 	assert_string_equal(w.t.last.call, "phyr_domain_destroy");
 	assert_int_equal(w.t.last.err, -EBUSY);
 	assert_int_equal(w.t.last.index, 2);
-	assert_int_equal(w.t.last.len, 4 * K);
+	assert_int_equal(w.t.last.len, 5 * K);
+	assert_int_equal(w.t.last.iova, b < c ? b : c);
 }
 
 static void nothing_left_is_not_reported(void **state)

@@ -252,12 +252,16 @@ static void do_exclude(struct model *m)
 static void check_stats(struct model *m)
 {
 	struct phyr_iova_stats stats;
-	uint64_t live = 0, holes = 0;
+	uint64_t live = 0, holes = 0, first = 0;
 
 	for (uint64_t i = 0; i < m->nr; i++) {
 		live += m->state[i] == LIVE;
 		holes += m->state[i] == HOLE;
 	}
+	while (first < m->nr && m->state[first] != LIVE)
+		first++;
+	assert_int_equal(phyr_iova_first_live(m->iova),
+			 first < m->nr ? (m->base + first) << m->lg2 : UINT64_MAX);
 	phyr_iova_get_stats(m->iova, &stats);
 	assert_int_equal(stats.live, m->nr_live);
 	assert_int_equal(stats.live_bytes, live << m->lg2);

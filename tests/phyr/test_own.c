@@ -111,19 +111,28 @@ static void with_registers(void **state)
 	phyr_close(p);
 }
 
-/* A device of a controller has its registers there, too. */
+/* A controller has registers and takes limits, too. */
 static void of_a_controller(void **state)
 {
+	struct phyr_limits limits = {.size = sizeof(limits), .dma_mask = 0xffffff};
+	struct phyr_opts opts = {.size = sizeof(opts), .limits = &limits};
 	char target[] = "sim:/tmp/phyr-own-XXXXXX";
 	int fd = mkstemp(target + 4);
 	struct phyr_regs *regs;
+	struct phyr_list list;
+	struct phyr_dma_map m;
 	struct phyr *p;
 
-	assert_int_equal(ftruncate(fd, PAGE), 0);
-	assert_int_equal(phyr_open(target, NULL, &p), 0);
+	assert_int_equal(pwrite(fd, "hello", 5, LEN - 5), 5);
+	assert_int_equal(phyr_open(target, &opts, &p), 0);
 	regs = phyr_get_regs(p);
 	assert_int_equal(regs->read(regs, 8, 4), 0x00020000); /* NVMe Base 2.0, 3.1.3.2: VS */
 	assert_ptr_equal(regs, phyr_sim_dev_regs(phyr_get_sim_dev(p)));
+	map(p, PHYR_DMA_FROM_DEVICE, &list, &m);
+	assert_true(phyr_list_first_addr(phyr_dma_map_list(&m)) <= 0xffffff);
+	assert_int_equal(phyr_nvme_read_sync(phyr_get_queue(p), 0, &m), 0);
+	assert_memory_equal(memory + LEN - 5, "hello", 5);
+	unmap(p, &list, &m);
 	phyr_close(p);
 	close(fd);
 	unlink(target + 4);
