@@ -15,6 +15,7 @@ needs_run() {
 	need pkg-config command pkg-config
 	need libjson-c-dev module json-c
 	need nettle-dev module nettle
+	need liburing-dev module liburing
 	need e2fsprogs command mkfs.ext4
 }
 

@@ -47,6 +47,7 @@ enum phyr_kind {
 	PHYR_KIND_FD,   /**< offsets into a file */
 	PHYR_KIND_MMIO, /**< a device's registers or memory, by physical address */
 	PHYR_KIND_P2P,  /**< another device's memory, by its provider's word */
+	PHYR_KIND_SEEN, /**< physical memory that was seen and is not held: to look at, never for DMA */
 };
 
 /**

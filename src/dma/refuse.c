@@ -25,6 +25,9 @@ int phyr_dev_refuse(struct phyr_dev *dev, const struct dma_ask *ask)
 	} else if (ask->space == &phyr_dma_list_space) {
 		r.err = -EINVAL;
 		r.hint = "these are dma addresses: the memory is mapped already";
+	} else if (ask->space && ask->space->kind == PHYR_KIND_SEEN) {
+		r.err = -EOPNOTSUPP;
+		r.hint = "this memory was seen and is not held: pin it with phyr_source_pin()";
 	} else {
 		r.err = -EOPNOTSUPP;
 		r.hint = "the device's domain does not take memory of this kind";

@@ -23,8 +23,8 @@ static void map_fails(struct rig *r, const struct phyr_list *list, enum phyr_dma
 
 static void refusals(void **state)
 {
-	static const enum phyr_kind kinds[] = {PHYR_KIND_USER, PHYR_KIND_FD, PHYR_KIND_MMIO,
-					       PHYR_KIND_P2P, 99};
+	static const enum phyr_kind kinds[] = {PHYR_KIND_USER, PHYR_KIND_FD,   PHYR_KIND_MMIO,
+					       PHYR_KIND_P2P,  PHYR_KIND_SEEN, 99};
 	const struct rig_config *configs[] = {&rig_direct, &rig_vtdss, &rig_large};
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -37,7 +37,7 @@ static void refusals(void **state)
 		map_fails(&r, &empty, 0, 0, -EINVAL, 0, 0);
 		map_fails(&r, &list, 3, 0, -EINVAL, 0x10e00, list.len);
 		map_fails(&r, &list, 0, 1, -EINVAL, 0x10e00, list.len);
-		for (unsigned k = 0; k < 5; k++) {
+		for (unsigned k = 0; k < 6; k++) {
 			struct phyr_space space = {.kind = kinds[k]};
 
 			list.space = &space;

@@ -91,8 +91,8 @@ static const struct phyr_space *phyr_dma_list_space(void)
 
 static void refusals(void **state)
 {
-	static const enum phyr_kind kinds[] = {PHYR_KIND_USER, PHYR_KIND_FD, PHYR_KIND_MMIO,
-					       PHYR_KIND_P2P, 32};
+	static const enum phyr_kind kinds[] = {PHYR_KIND_USER, PHYR_KIND_FD,   PHYR_KIND_MMIO,
+					       PHYR_KIND_P2P,  PHYR_KIND_SEEN, 32};
 	const struct rig_config *configs[] = {&rig_direct, &rig_vtdss};
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -104,7 +104,7 @@ static void refusals(void **state)
 		fails(&r, NULL, UINT64_MAX - 10, 12, 0, 0, -EINVAL);
 		fails(&r, NULL, 0x5000, 8, 3, 0, -EINVAL);
 		fails(&r, NULL, 0x5000, 8, 0, 1, -EINVAL);
-		for (unsigned k = 0; k < 5; k++) {
+		for (unsigned k = 0; k < 6; k++) {
 			struct phyr_space space = {.kind = kinds[k]};
 
 			fails(&r, &space, 0x5000, 8, 0, 0, -EOPNOTSUPP);

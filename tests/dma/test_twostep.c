@@ -261,14 +261,15 @@ static void link_refusals(void **state)
 {
 	static const struct phyr_space user = {.kind = PHYR_KIND_USER}, fd = {.kind = PHYR_KIND_FD},
 				       mmio = {.kind = PHYR_KIND_MMIO},
-				       p2p = {.kind = PHYR_KIND_P2P}, odd = {.kind = 77};
-	const struct phyr_space *spaces[] = {&user, &fd, &mmio, &p2p, &odd};
+				       p2p = {.kind = PHYR_KIND_P2P},
+				       seen = {.kind = PHYR_KIND_SEEN}, odd = {.kind = 77};
+	const struct phyr_space *spaces[] = {&user, &fd, &mmio, &p2p, &seen, &odd};
 	struct phyr_dma_iova_state s;
 	struct rig r;
 
 	rig_init(&r, &vtdss);
 	assert_true(phyr_dma_iova_try_alloc(r.dev, &s, 0, 0x1000));
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		assert_int_equal(phyr_dma_iova_link(r.dev, &s, spaces[i], 0x7000, 0, 0x1000,
 						    PHYR_DMA_TO_DEVICE, 0),
 				 -EOPNOTSUPP);

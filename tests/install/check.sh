@@ -16,7 +16,9 @@ pc=$(find "$root" -name phyr.pc)
 }
 
 # Nothing but the installed folder is searched, and its paths are under $root.
-export PKG_CONFIG_LIBDIR=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root
+# liburing, which pins memory and which the library may want, is the system's.
+uring=$(pkg-config --variable=pcfiledir liburing || true)
+export PKG_CONFIG_LIBDIR=${pc%/*}${uring:+:$uring} PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 lib=$(pkg-config --variable=libdir phyr)
 [ -d "$lib" ] || lib=$root$lib

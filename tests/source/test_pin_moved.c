@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that moves between the look at its frames and the pin: it is noticed, and looked at again.
+ * The registration is intercepted, and the page replaced just before it.
+ */
+#define _GNU_SOURCE
+#include "source/rig.h"
+
+#include <liburing.h>
+#include <sys/mman.h>
+
+int __real_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr);
+int __wrap_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr);
+
+static struct tenv t;
+static char *page;
+static unsigned moves, calls;
+
+/* Another frame for the page: memory that lies elsewhere is moved over it. */
+static void move(void)
+{
+	char *other = rig_map(PAGE, PAGE, true);
+	uint64_t before = rig_phys(page);
+
+	assert_true(mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page) == page);
+	assert_int_not_equal(rig_phys(page), before);
+}
+
+int __wrap_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr)
+{
+	calls++;
+	if (moves) {
+		moves--;
+		move();
+	}
+	return __real_io_uring_register_buffers(ring, iov, nr);
+}
+
+static int setup(void **state)
+{
+	tenv_init(&t, NULL);
+	page = rig_map(PAGE, PAGE, true);
+	calls = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	munmap(page, PAGE);
+	tenv_fini(&t);
+	return 0;
+}
+
+static void moved_a_few_times(void **state)
+{
+	for (unsigned n = 0; n < 8; n++) {
+		struct phyr_list list;
+		struct phyr_pin *pin;
+
+		calls = 0;
+		moves = n;
+		phyr_list_init(&list, &t.env, phyr_space_phys());
+		assert_int_equal(phyr_source_pin(&list, page, PAGE, &pin), 0);
+		assert_int_equal(calls, n + 1);
+		assert_int_equal(phyr_list_first_addr(&list), rig_phys(page));
+		assert_int_equal(list.len, PAGE);
+		phyr_source_unpin(pin);
+		phyr_list_fini(&list);
+	}
+}
+
+static void moved_each_time(void **state)
+{
+	struct phyr_pin *pin = (void *)&t;
+	struct phyr_list list, was;
+
+	moves = 1000;
+	phyr_list_init(&list, &t.env, phyr_space_phys());
+	assert_int_equal(phyr_list_append(&list, 0x7000, PAGE), 0);
+	was = list;
+	assert_int_equal(phyr_source_pin(&list, page, PAGE, &pin), -EAGAIN);
+	assert_int_equal(t.last.err, -EAGAIN);
+	assert_string_equal(t.last.call, "phyr_source_pin");
+	assert_int_equal(t.last.addr, (uintptr_t)page);
+	assert_true(calls > 1 && calls < 100);
+	assert_ptr_equal(pin, &t);
+	assert_memory_equal(&list, &was, sizeof(list));
+	phyr_list_fini(&list);
+	assert_false(tenv_live(&t));
+	moves = 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(moved_a_few_times), TEST(moved_each_time)};
+	int skipped = rig_may_pin();
+
+	return skipped ? skipped : cmocka_run_group_tests(tests, NULL, NULL);
+}
