@@ -173,7 +173,7 @@ PHYR_API void phyr_pagemap_close(struct phyr_pagemap *pm);
  * @param list    initialised with phyr_space_seen(); it ends on a page
  * @param counts  out, written on success; NULL: not wanted
  *
- * Cost: O(pages of the range), some 20 ns each, holes or not: take ranges from /proc/PID/maps.
+ * Cost: O(pages of the range), holes or not, so take ranges from /proc/PID/maps.
  * Threads: any at once on one page map, on different lists.
  * @return 0; -EINVAL len 0, past 2^64, off a page, or another space; -EPERM the kernel hides frame
  *         numbers (no CAP_SYS_ADMIN); -ERANGE past the process's last address; -ESRCH it has ended;

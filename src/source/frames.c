@@ -80,7 +80,7 @@ int phyr_frames_next(struct frames *f, struct frame *out)
 bool phyr_frames_hidden(int fd)
 {
 	struct frames f;
-	struct frame here;
+	struct frame here = {.state = FRAME_ABSENT};
 
 	/* The walk itself lies in memory: it has just been written. */
 	phyr_frames_start(&f, fd, (uintptr_t)&f, 1);

@@ -28,7 +28,8 @@ static const char *open_hint(int err)
 	case -ESRCH:
 		return "no such process, or one without memory of its own";
 	case -EACCES:
-		return "no right to look into this process: run as its user, or as root";
+		return "no right to look into this process: run as its user, or as root with "
+		       "CAP_SYS_PTRACE";
 	case -EOPNOTSUPP:
 		return "there is no /proc/self/pagemap: /proc is not mounted, or the kernel was "
 		       "built without it";

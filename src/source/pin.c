@@ -128,7 +128,9 @@ static int fault_in_error(const struct ask *ask, int err)
 	case ENOMEM:
 		return why == -EFAULT ? fail(ask, -EFAULT, hint) : no_memory(ask);
 	case EFAULT:
-		return fail(ask, -EFAULT, "some of it lies past the end of its file");
+		return fail(ask, -EFAULT,
+			    "some of it cannot be faulted in: it lies past the end of its file, or "
+			    "no hugetlb page is free");
 	default:
 		return fail(ask, -EIO, "the memory cannot be faulted in");
 	}

@@ -16,6 +16,7 @@ struct command {
 static const struct command commands[] = {
 	{"demo", cmd_demo, "what phyr is about, in three seconds"},
 	{"io", cmd_io, "read and write a target through the device, and verify"},
+	{"layout", cmd_layout, "where memory lies, and what it costs to describe it"},
 	{"bench", cmd_bench, "time each part against this machine's limits"},
 };
 

@@ -3,61 +3,27 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "demo/demo.h"
 
 #define ROUNDS 101
-
-/* An entry of a scatterlist as 64-bit Linux has it: CPU and device address in one. */
-struct sg_entry {
-	uint64_t page_link;
-	uint32_t offset;
-	uint32_t length;
-	uint64_t dma_address;
-	uint32_t dma_length;
-	uint32_t dma_flags;
-};
-
-_Static_assert(sizeof(struct sg_entry) == 32, "as on 64-bit Linux");
 
 struct way {
 	const char *name;
 	uint64_t bytes, calls, walks, entries, invalidations, ns;
 };
 
-/* An entry a run, as sg_alloc_table_from_pages() makes it. */
-static size_t build_sg(const struct phyr_list *list, struct sg_entry *sg)
-{
-	struct phyr_cursor cur;
-	struct phyr_range range;
-	size_t nr = 0;
-
-	phyr_cursor_init(&cur, list);
-	while (phyr_cursor_next(&cur, &range)) {
-		memset(&sg[nr], 0, sizeof(sg[nr]));
-		sg[nr].page_link = range.addr & ~(PHYR_PAGE_SIZE - 1);
-		sg[nr].offset = (uint32_t)(range.addr & (PHYR_PAGE_SIZE - 1));
-		sg[nr++].length = (uint32_t)range.len;
-	}
-	return nr;
-}
-
-static uint64_t page_of(const struct sg_entry *sg, uint64_t at)
-{
-	return sg->page_link + sg->offset + at;
-}
-
 /* Map and unmap each page on its own. */
-static int old_cycle(struct demo *d, const struct phyr_list *list, const struct sg_entry *sg,
-		     size_t nr, phyr_dma_addr_t *out)
+static int old_cycle(struct demo *d, const struct phyr_list *list, struct sg_table *table,
+		     phyr_dma_addr_t *out)
 {
 	size_t pages = 0;
 	int err = 0;
 
-	for (size_t i = 0; i < nr; i++)
-		for (uint64_t at = 0; !err && at < sg[i].length; at += PHYR_PAGE_SIZE)
-			err = phyr_dma_map_phys(d->dev, list->space, page_of(&sg[i], at),
+	sg_fill(table, list);
+	for (struct sg_entry *sg = table->first; sg; sg = sg_next(sg))
+		for (uint64_t at = 0; !err && at < sg->length; at += PHYR_PAGE_SIZE)
+			err = phyr_dma_map_phys(d->dev, list->space, sg_addr(sg, at),
 						PHYR_PAGE_SIZE, PHYR_DMA_FROM_DEVICE, 0,
 						&out[pages++]);
 	pages -= err != 0;
@@ -100,23 +66,25 @@ static void settle(struct demo *d, struct way *way, uint64_t *times,
 
 static int measure_old(struct demo *d, const struct phyr_list *list, struct way *way)
 {
-	struct sg_entry *sg = calloc(list->nr_runs, sizeof(*sg));
 	phyr_dma_addr_t *out = calloc(list->len / PHYR_PAGE_SIZE, sizeof(*out));
 	struct phyr_domain_stats was;
 	uint64_t times[ROUNDS];
-	int err = sg && out ? 0 : -ENOMEM;
+	struct sg_table table;
+	int err = sg_alloc(&table, sg_count(list));
 
-	way->bytes = list->nr_runs * sizeof(*sg);
+	if (!out)
+		err = -ENOMEM;
+	way->bytes = table.entries * sizeof(struct sg_entry);
 	phyr_domain_get_stats(d->domain, &was);
 	for (unsigned i = 0; !err && i < ROUNDS; i++) {
 		uint64_t start = now_ns();
 
-		err = old_cycle(d, list, sg, build_sg(list, sg), out);
+		err = old_cycle(d, list, &table, out);
 		times[i] = now_ns() - start;
 	}
 	if (!err)
 		settle(d, way, times, &was);
-	free(sg);
+	sg_free(&table);
 	free(out);
 	return err;
 }

@@ -3,6 +3,7 @@
 #include "demo/demo.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -82,6 +83,18 @@ void demo_stop(struct demo *d)
 	phyr_sim_destroy(d->sim);
 }
 
+static void draw_buffer(const struct phyr_list *list)
+{
+	struct phyr_list_stats st;
+
+	phyr_list_stats(list, &st);
+	printf("A buffer of 1 MiB, as its memory lies: %" PRIu64 " pages in %" PRIu64
+	       " runs. A character a page, a shade a run:\n\n",
+	       st.pages, st.runs);
+	draw_list(stdout, list, 1);
+	printf("\n");
+}
+
 static int show_buffer(struct demo *d, void *buf)
 {
 	struct phyr_list list;
@@ -90,7 +103,7 @@ static int show_buffer(struct demo *d, void *buf)
 	phyr_list_init(&list, NULL, phyr_sim_space(d->sim));
 	err = phyr_sim_pin(d->sim, buf, BUFFER, &list);
 	if (!err) {
-		demo_draw(&list);
+		draw_buffer(&list);
 		err = demo_compare(d, &list);
 		phyr_sim_unpin(d->sim, &list);
 	}

@@ -11,6 +11,8 @@
 
 #include "cli.h"
 #include "clock.h"
+#include "draw.h"
+#include "sg.h"
 
 #define DEMO_SOURCE 0x0100 /* bus 1, device 0, function 0 */
 
@@ -32,7 +34,6 @@ void demo_stop(struct demo *d);
 void demo_device_write(struct demo *d, phyr_dma_addr_t addr, uint64_t value);
 
 /* The parts, in order. 0 or a negative errno. */
-void demo_draw(const struct phyr_list *list);
 int demo_compare(struct demo *d, const struct phyr_list *list);
 int demo_stale(struct demo *d);
 
