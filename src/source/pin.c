@@ -17,6 +17,7 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/bits.h"
@@ -219,6 +220,14 @@ static int try_once(const struct ask *ask, struct ring *ring)
 	return err;
 }
 
+/* Compaction takes a page off its place for a moment, and finds that it has to put it back. */
+static void pause_a_little(unsigned round)
+{
+	struct timespec ts = {.tv_nsec = 100000l << round};
+
+	nanosleep(&ts, NULL);
+}
+
 static int pin_still(const struct ask *ask, struct ring *ring)
 {
 	struct phyr_list was = *ask->list;
@@ -231,6 +240,7 @@ static int pin_still(const struct ask *ask, struct ring *ring)
 		phyr_list_rollback(ask->list, &was);
 		if (err != -EAGAIN)
 			return err;
+		pause_a_little(i);
 	}
 	return fail(ask, -EAGAIN,
 		    "the memory moves while it is looked at: another thread changes "

@@ -76,12 +76,23 @@ char *rig_map(size_t len, size_t align, bool touched)
 	return p + before;
 }
 
+static bool read_entries(int fd, const void *ptr, size_t pages, uint64_t *out)
+{
+	bool moving = false;
+
+	assert_int_equal(pread(fd, out, pages * 8, (off_t)((uintptr_t)ptr / PAGE * 8)), pages * 8);
+	for (size_t i = 0; i < pages; i++)
+		moving |= out[i] >> 62 & 1;
+	return !moving;
+}
+
 void rig_all_phys(const void *ptr, size_t pages, uint64_t *out)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 
 	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, out, pages * 8, (off_t)((uintptr_t)ptr / PAGE * 8)), pages * 8);
+	for (unsigned i = 0; i < 1000 && !read_entries(fd, ptr, pages, out); i++)
+		usleep(1000);
 	close(fd);
 	for (size_t i = 0; i < pages; i++)
 		out[i] = out[i] >> 63 ? (out[i] & (((uint64_t)1 << 55) - 1)) * PAGE : 0;

@@ -18,6 +18,9 @@
 #define PAGE ((size_t)4096)
 #define HUGE ((size_t)2 << 20)
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
@@ -30,7 +33,10 @@ int rig_may_look(void);
 /* Anonymous memory, aligned to @align, written to when @touched; asserts. */
 char *rig_map(size_t len, size_t align, bool touched);
 
-/* The physical address of a page of this process, read without the library; 0: not in memory. */
+/*
+ * The physical address of a page of this process, read without the library; 0: not in memory. A page
+ * that is being moved at that moment is waited for.
+ */
 uint64_t rig_phys(const void *ptr);
 void rig_all_phys(const void *ptr, size_t pages, uint64_t *out);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that moves between the look at its frames and the pin: it is noticed, and looked at again.
- * The registration is intercepted, and the page replaced just before it.
+ * The registration is intercepted, and the page replaced just before it. So is the call that faults
+ * memory in: kernels before 5.14 do not know it.
  */
 #define _GNU_SOURCE
 #include "source/rig.h"
@@ -12,9 +13,21 @@
 int __real_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr);
 int __wrap_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr);
 
+int __real_madvise(void *addr, size_t len, int advice);
+int __wrap_madvise(void *addr, size_t len, int advice);
+
 static struct tenv t;
 static char *page;
 static unsigned moves, calls;
+static bool old_kernel;
+
+int __wrap_madvise(void *addr, size_t len, int advice)
+{
+	if (!old_kernel || advice != MADV_POPULATE_WRITE)
+		return __real_madvise(addr, len, advice);
+	errno = EINVAL;
+	return -1;
+}
 
 /* Another frame for the page: memory that lies elsewhere is moved over it. */
 static void move(void)
@@ -90,11 +103,33 @@ static void moved_each_time(void **state)
 	moves = 0;
 }
 
+/* The first look finds nothing, but registering faults it in; the second one has what to compare. */
+static void faulted_in_by_the_pin(void **state)
+{
+	char *buf = rig_map(8 * PAGE, PAGE, false);
+	struct phyr_list list;
+	struct phyr_pin *pin;
+	uint64_t frames[8];
+
+	old_kernel = true;
+	phyr_list_init(&list, &t.env, phyr_space_phys());
+	assert_int_equal(phyr_source_pin(&list, buf, 8 * PAGE, &pin), 0);
+	assert_int_equal(calls, 2);
+	assert_int_equal(list.len, 8 * PAGE);
+	rig_all_phys(buf, 8, frames);
+	assert_int_equal(phyr_list_first_addr(&list), frames[0]);
+	phyr_source_unpin(pin);
+	phyr_list_fini(&list);
+	munmap(buf, 8 * PAGE);
+	old_kernel = false;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(moved_a_few_times), TEST(moved_each_time)};
+	const struct CMUnitTest tests[] = {TEST(moved_a_few_times), TEST(moved_each_time),
+					   TEST(faulted_in_by_the_pin)};
 	int skipped = rig_may_pin();
 
 	return skipped ? skipped : cmocka_run_group_tests(tests, NULL, NULL);
