@@ -277,40 +277,118 @@ PHYR_API int phyr_sim_set_irq(struct phyr_sim_dev *sdev, unsigned vector,
 PHYR_API bool phyr_sim_step(struct phyr_sim *sim);
 
 /*
- * An NVMe controller over a file.
+ * An NVMe controller over files.
  */
+
+/** A namespace: a file, under the rules of phyr_sim_nvme_create(). */
+struct phyr_sim_nvme_ns {
+	int fd;             /**< a regular file, borrowed; its size is the namespace's. -1: nothing,
+				 the number stays an inactive namespace id */
+	bool read_only;     /**< what would write ends with Namespace is Write Protected */
+	unsigned block_lg2; /**< logical block: 9, 12, 13 or 16; 0: 9 */
+};
 
 /** Its settings; zero it and set size. */
 struct phyr_sim_nvme_config {
-	size_t size;            /**< sizeof(struct phyr_sim_nvme_config) */
-	int fd;                 /**< a regular file, borrowed; its size is the namespace's */
-	bool read_only;         /**< writes end with Namespace is Write Protected */
-	unsigned block_lg2;     /**< logical block: 9 or 12; 0: 9 */
+	size_t size;                         /**< sizeof(struct phyr_sim_nvme_config) */
+	int fd;                              /**< namespace 1, as in struct phyr_sim_nvme_ns */
+	bool read_only;                      /**< likewise */
+	unsigned block_lg2;                  /**< likewise */
+	const struct phyr_sim_nvme_ns *more; /**< namespaces 2 and up, borrowed for the call */
+	unsigned nr_more;                    /**< how many, to PHYR_SIM_NVME_NAMESPACES - 1 */
 	unsigned mdts;          /**< largest transfer: 2^mdts minimum pages, to 31; 0: 8 (1 MiB) */
 	unsigned mps_min_lg2;   /**< smallest controller page, 12 to 16; 0: 12 */
 	unsigned mps_max_lg2;   /**< largest; 0: 16 */
 	unsigned queues;        /**< I/O queue pairs, to 65535; 0: 64 */
 	unsigned queue_entries; /**< entries of a queue at most, 2 to 65536; 0: 1024 */
 };
+#define PHYR_SIM_NVME_NAMESPACES 1024
 
 /**
- * Add an NVMe controller (NVM Express Base Specification 2.0) with one namespace, of a file.
+ * Add an NVMe controller (NVM Express Base Specification 2.0, NVM Command Set 1.0) with namespaces
+ * of files.
  *
- * Data moves straight between the file and memory, at the file's own speed. The file must be open for
+ * Data moves straight between a file and memory, at the file's own speed. Each file must be open for
  * reading, unless read_only for writing too and without O_APPEND; until the controller is destroyed
  * it stays open and keeps its size. A file cut short gives reads that fail;
  * a write makes it longer again.
  *
  * @param source  its source id; one device each
  * @param config  copied
- * @return 0; -EINVAL settings, no such file, or its size is no whole number of blocks, at least one;
- *         -EEXIST the source id is taken; -ENOMEM
+ * @return 0; -EINVAL settings, no such file, one file twice, or a size that is no whole number of
+ *         blocks, at least one; -EEXIST the source id is taken; -ENOMEM
  */
 PHYR_API int phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
 				  const struct phyr_sim_nvme_config *config,
 				  struct phyr_sim_dev **out);
 /** Remove the controller and free it, before its machine is destroyed. NULL is fine. */
 PHYR_API void phyr_sim_nvme_destroy(struct phyr_sim_dev *sdev);
+
+/** What a planned fault does to the command that it hits. */
+enum phyr_sim_nvme_fault_kind {
+	PHYR_SIM_NVME_DELAY, /**< carried out, and completed so many steps later; others may overtake
+				    it, and Abort finds it */
+	PHYR_SIM_NVME_DROP, /**< fetched, not carried out, never completed; Abort does not find it */
+	PHYR_SIM_NVME_REORDER, /**< carried out, and completed after the next command of its queue
+				    that completes, or so many steps later when none does. A queue has
+				    one such command at a time; the next one is left alone. */
+	PHYR_SIM_NVME_STATUS,  /**< not carried out, completed with a status */
+	PHYR_SIM_NVME_FATAL, /**< not carried out; CSTS.CFS is set, and nothing more is done until a
+				    reset */
+	PHYR_SIM_NVME_GONE,  /**< not carried out; the controller is as if pulled out */
+	PHYR_SIM_NVME_FAULT_KINDS,
+};
+
+#define PHYR_SIM_NVME_ANY    UINT32_MAX       /**< any queue, any opcode */
+#define PHYR_SIM_NVME_ANY_IO (UINT32_MAX - 1) /**< any queue but the admin queue */
+#define PHYR_SIM_NVME_NEVER  UINT64_MAX       /**< steps: until Abort, deletion or a reset */
+#define PHYR_SIM_NVME_DNR    0x4000u          /**< in a status: Do Not Retry */
+
+/** A planned fault: what, of which commands, after how many of them, how often. */
+struct phyr_sim_nvme_fault {
+	enum phyr_sim_nvme_fault_kind kind;
+	uint32_t queue;  /**< submission queue, PHYR_SIM_NVME_ANY or _ANY_IO */
+	uint32_t opcode; /**< or PHYR_SIM_NVME_ANY */
+	uint64_t after;  /**< commands of that queue and opcode that pass first */
+	uint64_t count;  /**< how many are hit then; 0: 1; UINT64_MAX: all */
+	uint64_t steps;  /**< DELAY, REORDER: steps of the device; 0: 16; or PHYR_SIM_NVME_NEVER */
+	uint16_t
+		status; /**< STATUS: type << 8 | code, perhaps | PHYR_SIM_NVME_DNR; 0 is the lie that
+			      all went well */
+};
+
+/**
+ * Replace the plan of faults; nr 0: none any more.
+ *
+ * A command is hit by the first fault of the plan that is due, and those behind it don't count it.
+ * A reset forgets commands that are held back, and leaves the plan where it is. A step is what
+ * phyr_sim_step() says; a machine with a thread takes them as fast as it can. While 1024 commands
+ * are held back no more are fetched. The same plan and the same stepped program give the same run.
+ *
+ * @param faults  copied
+ * Threads: any at once, also while the controller works.
+ * @return 0; -EINVAL no NVMe controller, or a fault of no such kind or status; -ENOMEM. The plan is as
+ *         it was on failure.
+ */
+PHYR_API int phyr_sim_nvme_plan(struct phyr_sim_dev *sdev, const struct phyr_sim_nvme_fault *faults,
+				unsigned nr);
+
+/**
+ * Pull the controller out, now and for ever: registers read all ones, writes are lost, it does not
+ * access memory any more. Commands that it had end nowhere. Any thread.
+ */
+PHYR_API void phyr_sim_nvme_unplug(struct phyr_sim_dev *sdev);
+
+/** What a controller has done. */
+struct phyr_sim_nvme_stats {
+	uint64_t commands;                        /**< fetched, ever */
+	uint64_t completions;                     /**< posted, ever */
+	uint64_t hits[PHYR_SIM_NVME_FAULT_KINDS]; /**< commands that planned faults hit, by kind */
+	uint64_t held;                            /**< commands that are held back or wait now */
+};
+
+/** Of one moment; any thread. */
+PHYR_API void phyr_sim_nvme_get_stats(struct phyr_sim_dev *sdev, struct phyr_sim_nvme_stats *stats);
 
 #ifdef __cplusplus
 }

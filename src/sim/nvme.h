@@ -30,22 +30,59 @@ struct sim_nvme_sq {
 	uint16_t cqid;
 };
 
+/* A namespace. Its identifier is its index + 1; fd -1: inactive. */
+struct sim_nvme_ns {
+	int fd;
+	bool read_only;
+	unsigned block_lg2;
+	uint64_t bytes;
+	uint8_t uuid[16];
+};
+
+/* Commands that may be held back at once; the last of them for the admin queue alone. */
+#define SIM_NVME_HELD       1024
+#define SIM_NVME_HELD_ADMIN 64
+
+/* Identify: Abort commands that may be outstanding, less one. */
+#define SIM_NVME_ACL 3
+
+/* A command that was fetched and has no completion yet. */
+struct sim_nvme_held {
+	uint64_t due; /* step in which it may complete; PHYR_SIM_NVME_NEVER */
+	uint32_t result;
+	uint16_t sqid;
+	uint16_t cid;
+	uint16_t status;
+	uint8_t opcode;
+	bool reordered; /* due with the next completion of its queue */
+};
+
+struct sim_nvme_planned {
+	struct phyr_sim_nvme_fault fault;
+	uint64_t passed; /* commands that it let pass, up to fault.after */
+	uint64_t hits;
+};
+
 struct sim_nvme {
 	struct phyr_sim_dev *sdev;
 	struct phyr_env *env;
 
 	/* what it was made of */
-	int fd;
-	bool read_only;
-	unsigned block_lg2;
-	uint64_t blocks; /* size of the namespace */
+	struct sim_nvme_ns *ns;
+	uint32_t nr_ns; /* Identify: NN */
 	unsigned mdts;
 	unsigned mps_min_lg2;
 	unsigned mps_max_lg2;
 	uint32_t max_queues; /* I/O queues of each sort */
 	uint32_t max_entries;
-	uint8_t uuid[16];      /* of the namespace */
 	uint8_t subsystem[16]; /* UUID of the subsystem */
+
+	/* what is planned, and what has happened */
+	struct sim_nvme_planned *plan;
+	unsigned nr_planned;
+	struct phyr_sim_nvme_stats stats;
+	uint64_t now; /* steps since the start */
+	bool gone;
 
 	/* properties */
 	uint32_t cc;
@@ -68,6 +105,8 @@ struct sim_nvme {
 	uint32_t next_sq;        /* where the round goes on */
 	struct sim_nvme_sq *sqs; /* [max_queues + 1]; 0 is the admin queue */
 	struct sim_nvme_cq *cqs;
+	unsigned nr_held;
+	struct sim_nvme_held held[SIM_NVME_HELD]; /* in the order in which they were fetched */
 };
 
 /* One submission queue entry, in the CPU's byte order. */
@@ -85,6 +124,9 @@ static inline uint32_t sim_nvme_cmd_nsid(const struct sim_nvme_cmd *cmd)
 	return cmd->dw[1];
 }
 
+/* nvme.c */
+bool phyr_sim_is_nvme(const struct phyr_sim_dev *sdev);
+
 /* nvme_regs.c: properties and doorbells, enabling, resetting, shutting down. */
 uint64_t phyr_sim_nvme_mmio_read(void *priv, uint64_t offset, unsigned width);
 void phyr_sim_nvme_mmio_write(void *priv, uint64_t offset, uint64_t value, unsigned width);
@@ -96,18 +138,87 @@ bool phyr_sim_nvme_change_state(struct sim_nvme *n);
 /* nvme_queue.c: rings and doorbells. */
 void phyr_sim_nvme_sq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t tail);
 void phyr_sim_nvme_cq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t head);
-/* Fetch one command, execute it, complete it. @return whether another could follow at once */
-bool phyr_sim_nvme_run_one(struct sim_nvme *n);
+/* The next queue in turn that has a command and a place for its completion; or max_queues + 1. */
+uint32_t phyr_sim_nvme_find_sq(const struct sim_nvme *n);
+/* Take the command at a queue's head. @return false: out of reach */
+bool phyr_sim_nvme_fetch(struct sim_nvme *n, uint32_t sqid, struct sim_nvme_cmd *cmd);
+/* Whether a submission queue's completion queue has a free entry. */
+bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid);
+/* Post the completion of a command; there is room. What can't be reached is fatal. */
+void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *done);
 /* Raise the interrupts that were held back by the mask and still have a reason. */
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n);
 
-/* nvme_admin.c, nvme_identify.c, nvme_io.c: commands. Each returns a status code with its type
- * (enum nvme_status). */
+/* nvme_run.c: execute one command, or complete one. @return whether another could follow at once */
+bool phyr_sim_nvme_run_one(struct sim_nvme *n);
+/* As if it were pulled out. */
+void phyr_sim_nvme_pull(struct sim_nvme *n);
+
+/* nvme_held.c: commands that were fetched and have no completion yet. */
+bool phyr_sim_nvme_can_hold(const struct sim_nvme *n, uint32_t sqid);
+void phyr_sim_nvme_hold(struct sim_nvme *n, const struct sim_nvme_held *held);
+/* Whether a command of the queue waits for the next one. */
+bool phyr_sim_nvme_has_reordered(const struct sim_nvme *n, uint32_t sqid);
+/* Complete one that is due and has room for that. @return whether there was one */
+bool phyr_sim_nvme_finish_due(struct sim_nvme *n);
+/* Whether steps will make one due, or one is due and has room. */
+bool phyr_sim_nvme_held_goes_on(const struct sim_nvme *n);
+/* A command of the queue was completed: what waited for that is due. */
+void phyr_sim_nvme_release_reordered(struct sim_nvme *n, uint32_t sqid);
+unsigned phyr_sim_nvme_abort(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result);
+/* End what a queue that is being deleted holds (Base 5.7). */
+void phyr_sim_nvme_end_held(struct sim_nvme *n, uint32_t sqid);
+
+/* nvme_plan.c: the planned fault that hits a command, or NULL. */
+const struct phyr_sim_nvme_fault *phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid,
+							 unsigned opcode);
+void phyr_sim_nvme_free_plan(struct sim_nvme *n);
+
+/* nvme_ns.c: namespaces and their files. */
+/* Make them of a config. @return what is wrong, or NULL */
+const char *phyr_sim_nvme_take_files(struct sim_nvme *n, uint32_t source,
+				     const struct phyr_sim_nvme_config *config);
+/* The active namespace of an identifier. @return a status code */
+unsigned phyr_sim_nvme_find_ns(const struct sim_nvme *n, uint32_t nsid, struct sim_nvme_ns **ns);
+static inline uint64_t sim_nvme_blocks(const struct sim_nvme_ns *ns)
+{
+	return ns->bytes >> ns->block_lg2;
+}
+
+/* nvme_media.c: what happens to a file but for data. Each returns a status code. */
+unsigned phyr_sim_nvme_media_status(int err, bool write);
+/* Make all that was written durable: of a namespace, of each. */
+unsigned phyr_sim_nvme_sync_ns(const struct sim_nvme_ns *ns);
+unsigned phyr_sim_nvme_sync_all(const struct sim_nvme *n);
+/* Have bytes read as zeroes, and give their space back where it can be. */
+unsigned phyr_sim_nvme_zero(const struct sim_nvme_ns *ns, uint64_t offset, uint64_t len,
+			    bool deallocate);
+
+/* Commands. Each returns a status code with its type (enum nvme_status). */
 unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result);
 unsigned phyr_sim_nvme_identify(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_io(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
-/* Make all that was written durable. */
-unsigned phyr_sim_nvme_sync_media(struct sim_nvme *n);
+unsigned phyr_sim_nvme_write_zeroes(const struct sim_nvme *n, const struct sim_nvme_ns *ns,
+				    const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_dsm(struct sim_nvme *n, const struct sim_nvme_ns *ns,
+			   const struct sim_nvme_cmd *cmd);
+/* nvme_io.c: whether blocks lie in a namespace (NVM 3.1). @return a status code */
+unsigned phyr_sim_nvme_check_lbas(const struct sim_nvme_ns *ns, uint64_t slba, uint64_t nr);
+
+/* nvme_data.c: a command's data to the host, or from it. */
+unsigned phyr_sim_nvme_send(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, const void *data,
+			    uint64_t len);
+unsigned phyr_sim_nvme_receive(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, void *data,
+			       uint64_t len);
+
+/* nvme_move.c: a command's data between the host's memory and a file. */
+enum sim_nvme_way {
+	SIM_NVME_READ,    /* file to memory */
+	SIM_NVME_WRITE,   /* memory to file */
+	SIM_NVME_COMPARE, /* neither moves */
+};
+unsigned phyr_sim_nvme_move(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, int fd,
+			    uint64_t offset, uint64_t len, enum sim_nvme_way way);
 
 #define SIM_NVME_PRP_FETCH 512
 

@@ -75,13 +75,15 @@ static unsigned create_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
 	return NVME_SUCCESS;
 }
 
-/* Commands not fetched yet are dropped: the host counts them as aborted (Base 5.7). */
+/* Commands that are held back end; those not fetched yet are dropped, and the host counts them as
+ * aborted (Base 5.7). */
 static unsigned delete_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
 {
 	uint32_t qid = cmd->dw[10] & 0xffff;
 
 	if (!qid || qid > n->max_queues || !n->sqs[qid].size)
 		return NVME_INVALID_QUEUE_ID;
+	phyr_sim_nvme_end_held(n, qid);
 	n->cqs[n->sqs[qid].cqid].nr_sqs--;
 	n->sqs[qid] = (struct sim_nvme_sq){0};
 	return NVME_SUCCESS;
@@ -135,7 +137,7 @@ static unsigned set_write_cache(struct sim_nvme *n, uint32_t dw11)
 	bool on = dw11 & NVME_WCE;
 
 	if (n->write_cache && !on) {
-		unsigned status = phyr_sim_nvme_sync_media(n);
+		unsigned status = phyr_sim_nvme_sync_all(n);
 
 		if (status)
 			return status;
@@ -175,13 +177,6 @@ static unsigned get_features(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 	}
 }
 
-/* A command is complete before the next is fetched, so there is never one left to abort. */
-static unsigned abort_command(uint32_t *result)
-{
-	*result = NVME_NOT_ABORTED;
-	return NVME_SUCCESS;
-}
-
 unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result)
 {
 	switch (NVME_CDW0_OPC(cmd->dw[0])) {
@@ -196,7 +191,7 @@ unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 	case NVME_IDENTIFY:
 		return phyr_sim_nvme_identify(n, cmd);
 	case NVME_ABORT:
-		return abort_command(result);
+		return phyr_sim_nvme_abort(n, cmd, result);
 	case NVME_SET_FEATURES:
 		return set_features(n, cmd, result);
 	case NVME_GET_FEATURES:

@@ -56,80 +56,80 @@ static void fill_controller(const struct sim_nvme *n, uint8_t *data)
 	data[77] = (uint8_t)n->mdts;                  /* MDTS */
 	put_le32(data, 80, NVME_VS_2_0);              /* VER */
 	data[111] = 1;                                /* CNTRLTYPE: I/O controller */
+	data[258] = SIM_NVME_ACL;                     /* ACL */
 	data[260] = 1 | 1 << 1;                       /* FRMW: one slot, read only */
 	data[512] = NVME_SQE_LG2 | NVME_SQE_LG2 << 4; /* SQES: required, largest */
 	data[513] = NVME_CQE_LG2 | NVME_CQE_LG2 << 4; /* CQES */
-	put_le32(data, 516, 1);                       /* NN */
-	data[525] = 1 | 3 << 1;                       /* VWC: present; Flush takes NSID ffffffffh */
+	put_le32(data, 516, n->nr_ns);                /* NN */
+	data[520] = 1 | 1 << 2 | 1 << 3; /* ONCS: Compare, Dataset Management, Write Zeroes */
+	data[525] = 1 | 3 << 1;          /* VWC: present; Flush takes NSID ffffffffh */
+	put_le32(data, 540, n->nr_ns);   /* MNAN */
 	put_subnqn(data, n->subsystem);
 }
 
-static void fill_namespace(const struct sim_nvme *n, uint8_t *data)
+/* An identifier that is not in use gives zeroes (NVM 4.1.5.1). */
+static unsigned fill_namespace(const struct sim_nvme *n, uint32_t nsid, uint8_t *data)
 {
-	put_le64(data, 0, n->blocks);            /* NSZE */
-	put_le64(data, 8, n->blocks);            /* NCAP */
-	put_le64(data, 16, n->blocks);           /* NUSE */
-	data[99] = n->read_only;                 /* NSATTR: write protected */
-	put_le32(data, 128, n->block_lg2 << 16); /* LBAF0: LBADS, no metadata */
-}
+	const struct sim_nvme_ns *ns;
 
-/* The identifiers above NSID; there is one namespace, 1. */
-static unsigned fill_active_list(uint32_t nsid, uint8_t *data)
-{
-	if (nsid > NVME_NSID_HIGHEST)
+	if (!nsid || nsid > n->nr_ns)
 		return NVME_INVALID_NAMESPACE;
-	if (nsid < 1)
-		put_le32(data, 0, 1);
+	ns = &n->ns[nsid - 1];
+	if (ns->fd < 0)
+		return NVME_SUCCESS;
+	put_le64(data, 0, sim_nvme_blocks(ns));   /* NSZE */
+	put_le64(data, 8, sim_nvme_blocks(ns));   /* NCAP */
+	put_le64(data, 16, sim_nvme_blocks(ns));  /* NUSE */
+	data[33] = 1 | 1 << 3;                    /* DLFEAT: reads zeroes; Write Zeroes has DEAC */
+	data[99] = ns->read_only;                 /* NSATTR: write protected */
+	put_le32(data, 128, ns->block_lg2 << 16); /* LBAF0: LBADS, no metadata */
 	return NVME_SUCCESS;
 }
 
-static void fill_descriptors(const struct sim_nvme *n, uint8_t *data)
+/* The active identifiers above NSID, up to what one page holds. */
+static unsigned fill_active_list(const struct sim_nvme *n, uint32_t nsid, uint8_t *data)
 {
+	unsigned nr = 0;
+
+	if (nsid > NVME_NSID_HIGHEST)
+		return NVME_INVALID_NAMESPACE;
+	for (; nsid < n->nr_ns && nr < DATA / 4; nsid++) {
+		if (n->ns[nsid].fd >= 0)
+			put_le32(data, 4 * nr++, nsid + 1);
+	}
+	return NVME_SUCCESS;
+}
+
+static unsigned fill_descriptors(const struct sim_nvme *n, uint32_t nsid, uint8_t *data)
+{
+	struct sim_nvme_ns *ns;
+	unsigned status = phyr_sim_nvme_find_ns(n, nsid, &ns);
+
+	if (status)
+		return NVME_INVALID_NAMESPACE;
 	data[0] = NVME_NIDT_UUID;
-	data[1] = sizeof(n->uuid);
-	memcpy(data + 4, n->uuid, sizeof(n->uuid));
+	data[1] = sizeof(ns->uuid);
+	memcpy(data + 4, ns->uuid, sizeof(ns->uuid));
+	return NVME_SUCCESS;
 }
 
 static unsigned fill(const struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint8_t *data)
 {
-	uint32_t nsid = sim_nvme_cmd_nsid(cmd), cns = cmd->dw[10] & 0xff;
+	uint32_t nsid = sim_nvme_cmd_nsid(cmd);
 
-	switch (cns) {
+	switch (cmd->dw[10] & 0xff) {
 	case NVME_CNS_CONTROLLER:
 		fill_controller(n, data);
 		return NVME_SUCCESS;
 	case NVME_CNS_ACTIVE_LIST:
-		return fill_active_list(nsid, data);
+		return fill_active_list(n, nsid, data);
 	case NVME_CNS_NAMESPACE:
+		return fill_namespace(n, nsid, data);
 	case NVME_CNS_DESCRIPTORS:
-		if (nsid != 1)
-			return NVME_INVALID_NAMESPACE;
-		if (cns == NVME_CNS_NAMESPACE)
-			fill_namespace(n, data);
-		else
-			fill_descriptors(n, data);
-		return NVME_SUCCESS;
+		return fill_descriptors(n, nsid, data);
 	default:
 		return NVME_INVALID_FIELD;
 	}
-}
-
-static unsigned send(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, const uint8_t *data)
-{
-	struct sim_nvme_prps prps;
-	uint64_t addr, len;
-	unsigned status;
-
-	phyr_sim_nvme_prps_init(&prps, n, cmd, DATA);
-	while (prps.left) {
-		status = phyr_sim_nvme_prps_next(&prps, &addr, &len);
-		if (status)
-			return status;
-		if (phyr_sim_dma_write(n->sdev, addr, data, len))
-			return NVME_DATA_TRANSFER_ERROR;
-		data += len;
-	}
-	return NVME_SUCCESS;
 }
 
 unsigned phyr_sim_nvme_identify(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
@@ -137,5 +137,5 @@ unsigned phyr_sim_nvme_identify(struct sim_nvme *n, const struct sim_nvme_cmd *c
 	uint8_t data[DATA] __attribute__((aligned(8))) = {0};
 	unsigned status = fill(n, cmd, data);
 
-	return status ? status : send(n, cmd, data);
+	return status ? status : phyr_sim_nvme_send(n, cmd, data, DATA);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The controller's queues: which command is next, fetching it, completing it.
+ * The controller's queues: which command is next, fetching it, posting its completion.
  *
- * A command is fetched only when its completion queue has a free entry, so a completion never waits:
- * a full completion queue holds back the submission queues that lead to it, and a head doorbell lets
- * them go on. All submission queues, the admin one included, take turns (round robin, Base 3.4.4).
+ * A command is fetched only when its completion queue has a free entry, so a completion waits for
+ * one only when a plan held it back: a full completion queue holds back the submission queues that
+ * lead to it, and a head doorbell lets them go on. All submission queues, the admin one included, take turns (round robin, Base 3.4.4).
  */
 #include "sim/nvme.h"
 
@@ -51,16 +51,22 @@ void phyr_sim_nvme_cq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t head)
 		cq->head = head;
 }
 
+bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid)
+{
+	const struct sim_nvme_cq *cq = &n->cqs[n->sqs[sqid].cqid];
+
+	return cq_used(cq) + 1 < cq->size;
+}
+
 static bool sq_can_run(const struct sim_nvme *n, uint32_t qid)
 {
 	const struct sim_nvme_sq *sq = &n->sqs[qid];
-	const struct sim_nvme_cq *cq = &n->cqs[sq->cqid];
 
-	return sq->head != sq->tail && cq_used(cq) + 1 < cq->size;
+	return sq->head != sq->tail && phyr_sim_nvme_can_post(n, qid) &&
+	       phyr_sim_nvme_can_hold(n, qid);
 }
 
-/* The next queue in turn that has a command and a place for its completion; or max_queues + 1. */
-static uint32_t find_sq(const struct sim_nvme *n)
+uint32_t phyr_sim_nvme_find_sq(const struct sim_nvme *n)
 {
 	uint32_t nr = n->max_queues + 1, qid = n->next_sq;
 
@@ -95,8 +101,9 @@ void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n)
 }
 
 /* Base 3.3.3.1: 64 bytes, little endian. */
-static bool fetch(struct sim_nvme *n, struct sim_nvme_sq *sq, struct sim_nvme_cmd *cmd)
+bool phyr_sim_nvme_fetch(struct sim_nvme *n, uint32_t sqid, struct sim_nvme_cmd *cmd)
 {
+	struct sim_nvme_sq *sq = &n->sqs[sqid];
 	uint64_t addr = sq->base + ((uint64_t)sq->head << NVME_SQE_LG2);
 
 	if (phyr_sim_dma_read(n->sdev, addr, cmd->dw, sizeof(cmd->dw)))
@@ -104,73 +111,38 @@ static bool fetch(struct sim_nvme *n, struct sim_nvme_sq *sq, struct sim_nvme_cm
 	for (unsigned i = 0; i < 16; i++)
 		cmd->dw[i] = le32toh(cmd->dw[i]);
 	sq->head = ring_next(sq->head, sq->size);
+	n->next_sq = ring_next(sqid, n->max_queues + 1);
+	n->stats.commands++;
 	return true;
 }
 
-/* Base 3.3.3.2. One write, whose last qword has the phase: the host sees the entry whole or not. */
-static bool post(struct sim_nvme *n, uint32_t sqid, uint32_t sqhd, uint32_t cid, uint32_t result,
-		 unsigned status)
+static void advance(struct sim_nvme_cq *cq)
 {
-	struct sim_nvme_cq *cq = &n->cqs[n->sqs[sqid].cqid];
+	cq->tail = ring_next(cq->tail, cq->size);
+	cq->phase ^= cq->tail == 0;
+}
+
+/*
+ * Base 3.3.3.2. One write, whose last qword has the phase: the host sees the entry whole or not. A
+ * queue that can't be reached is a fatal error that no completion can tell of (Base 9.5).
+ */
+void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *done)
+{
+	const struct sim_nvme_sq *sq = &n->sqs[done->sqid];
+	struct sim_nvme_cq *cq = &n->cqs[sq->cqid];
 	uint64_t entry[2] = {
-		htole64(result),
-		htole64(sqhd | (uint64_t)sqid << 16 | (uint64_t)cid << 32 |
-			(uint64_t)(status << 1 | cq->phase) << 48),
+		htole64(done->result),
+		htole64(sq->head | (uint64_t)done->sqid << 16 | (uint64_t)done->cid << 32 |
+			(uint64_t)(done->status << 1 | cq->phase) << 48),
 	};
 
 	if (phyr_sim_dma_write(n->sdev, cq->base + ((uint64_t)cq->tail << NVME_CQE_LG2), entry,
-			       sizeof(entry)))
-		return false;
-	cq->tail = ring_next(cq->tail, cq->size);
-	cq->phase ^= cq->tail == 0;
+			       sizeof(entry))) {
+		n->fatal = true;
+		return;
+	}
+	advance(cq);
+	n->stats.completions++;
 	if (cq->interrupts && !vector_masked(n, cq->vector))
 		phyr_sim_irq(n->sdev, cq->vector);
-	return true;
-}
-
-/* What a command asks for stays wrong; what a fault or the media did may go well next time. */
-static unsigned with_dnr(unsigned status)
-{
-	switch (status) {
-	case NVME_SUCCESS:
-	case NVME_DATA_TRANSFER_ERROR:
-	case NVME_INTERNAL_ERROR:
-	case NVME_WRITE_FAULT:
-	case NVME_UNRECOVERED_READ:
-		return status;
-	default:
-		return status | NVME_DNR;
-	}
-}
-
-/* Fused operations and SGLs are not supported (Base 3.3.3.1; Identify: FUSES, SGLS). */
-static unsigned execute(struct sim_nvme *n, uint32_t sqid, const struct sim_nvme_cmd *cmd,
-			uint32_t *result)
-{
-	if (NVME_CDW0_FUSE(cmd->dw[0]) || NVME_CDW0_PSDT(cmd->dw[0]))
-		return NVME_INVALID_FIELD;
-	return sqid ? phyr_sim_nvme_io(n, cmd) : phyr_sim_nvme_admin(n, cmd, result);
-}
-
-/* Queues that can't be reached are a fatal error that no completion can tell of (Base 9.5). */
-bool phyr_sim_nvme_run_one(struct sim_nvme *n)
-{
-	uint32_t sqid = find_sq(n), sqhd, result = 0;
-	struct sim_nvme_cmd cmd;
-	unsigned status;
-
-	if (sqid > n->max_queues)
-		return false;
-	n->next_sq = ring_next(sqid, n->max_queues + 1);
-	if (!fetch(n, &n->sqs[sqid], &cmd)) {
-		n->fatal = true;
-		return false;
-	}
-	sqhd = n->sqs[sqid].head;
-	status = with_dnr(execute(n, sqid, &cmd, &result));
-	if (!post(n, sqid, sqhd, NVME_CDW0_CID(cmd.dw[0]), result, status)) {
-		n->fatal = true;
-		return false;
-	}
-	return find_sq(n) <= n->max_queues;
 }

@@ -64,6 +64,8 @@ uint64_t phyr_sim_nvme_mmio_read(void *priv, uint64_t offset, unsigned width)
 {
 	const struct sim_nvme *n = priv;
 
+	if (n->gone)
+		return width == 4 ? UINT32_MAX : UINT64_MAX;
 	if (offset & 3)
 		return 0;
 	if (width == 4)
@@ -85,6 +87,7 @@ void phyr_sim_nvme_reset(struct sim_nvme *n)
 	n->nr_sqs = n->max_queues;
 	n->nr_cqs = n->max_queues;
 	n->next_sq = 0;
+	n->nr_held = 0;
 }
 
 /*
@@ -172,7 +175,7 @@ void phyr_sim_nvme_mmio_write(void *priv, uint64_t offset, uint64_t value, unsig
 {
 	struct sim_nvme *n = priv;
 
-	if (offset & 3)
+	if (n->gone || offset & 3)
 		return;
 	if (offset >= NVME_DOORBELLS) {
 		if (width == 4)
@@ -222,7 +225,7 @@ static void enable(struct sim_nvme *n)
 /* Base 3.6.1. Commands are no longer fetched. Written data that can't be kept has no other voice. */
 static void shut_down(struct sim_nvme *n)
 {
-	if (!n->shutdown_abrupt && phyr_sim_nvme_sync_media(n))
+	if (!n->shutdown_abrupt && phyr_sim_nvme_sync_all(n))
 		n->fatal = true;
 	n->shutdown = NVME_SHST_COMPLETE;
 }

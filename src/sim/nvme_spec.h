@@ -81,6 +81,8 @@ enum nvme_status {
 	NVME_INVALID_FIELD = NVME_STATUS(0, 0x02),
 	NVME_DATA_TRANSFER_ERROR = NVME_STATUS(0, 0x04),
 	NVME_INTERNAL_ERROR = NVME_STATUS(0, 0x06),
+	NVME_ABORT_REQUESTED = NVME_STATUS(0, 0x07),
+	NVME_ABORTED_SQ_DELETION = NVME_STATUS(0, 0x08),
 	NVME_INVALID_NAMESPACE = NVME_STATUS(0, 0x0b),
 	NVME_COMMAND_SEQUENCE_ERROR = NVME_STATUS(0, 0x0c),
 	NVME_PRP_OFFSET_INVALID = NVME_STATUS(0, 0x13),
@@ -89,11 +91,13 @@ enum nvme_status {
 	NVME_CQ_INVALID = NVME_STATUS(1, 0x00),
 	NVME_INVALID_QUEUE_ID = NVME_STATUS(1, 0x01),
 	NVME_INVALID_QUEUE_SIZE = NVME_STATUS(1, 0x02),
+	NVME_ABORT_LIMIT_EXCEEDED = NVME_STATUS(1, 0x03),
 	NVME_INVALID_VECTOR = NVME_STATUS(1, 0x08),
 	NVME_INVALID_QUEUE_DELETION = NVME_STATUS(1, 0x0c),
 	NVME_FEATURE_NOT_SAVEABLE = NVME_STATUS(1, 0x0d),
 	NVME_WRITE_FAULT = NVME_STATUS(2, 0x80),
 	NVME_UNRECOVERED_READ = NVME_STATUS(2, 0x81),
+	NVME_COMPARE_FAILURE = NVME_STATUS(2, 0x85),
 };
 
 /* Admin commands. Base 5. */
@@ -109,7 +113,14 @@ enum nvme_admin_opcode {
 };
 
 /* I/O commands. NVM 3.2; Flush Base 7.1. */
-enum nvme_io_opcode { NVME_FLUSH = 0x00, NVME_WRITE = 0x01, NVME_READ = 0x02 };
+enum nvme_io_opcode {
+	NVME_FLUSH = 0x00,
+	NVME_WRITE = 0x01,
+	NVME_READ = 0x02,
+	NVME_COMPARE = 0x05,
+	NVME_WRITE_ZEROES = 0x08,
+	NVME_DATASET_MANAGEMENT = 0x09,
+};
 
 /* Create I/O Completion Queue, Create I/O Submission Queue. Base 5.4, 5.5. */
 #define NVME_CREATE_QID(dw10)   ((dw10)&0xffff)
@@ -139,12 +150,21 @@ enum nvme_cns {
 #define NVME_FEATURE_QUEUES       0x07
 #define NVME_WCE                  (1u << 0)
 
-/* Abort, completion dword 0: the command was not aborted. Base 5.1. */
-#define NVME_NOT_ABORTED (1u << 0)
+/* Abort: dword 10; completion dword 0: the command was not aborted. Base 5.1. */
+#define NVME_ABORT_SQID(dw10) ((dw10)&0xffff)
+#define NVME_ABORT_CID(dw10)  ((dw10) >> 16)
+#define NVME_NOT_ABORTED      (1u << 0)
 
-/* Read and Write, command dword 12. NVM 3.2.4, 3.2.6. */
+/* Read, Write, Compare, Write Zeroes, command dword 12. NVM 3.2.1, 3.2.4, 3.2.6, 3.2.8. */
 #define NVME_RW_NLB(dw12)   (((dw12)&0xffff) + 1)
 #define NVME_RW_DTYPE(dw12) ((dw12) >> 20 & 15)
+#define NVME_RW_DEAC        (1u << 25)
 #define NVME_RW_FUA         (1u << 30)
+
+/* Dataset Management, dwords 10 and 11; a range. NVM 3.2.3. */
+#define NVME_DSM_NR(dw10)    (((dw10)&0xff) + 1)
+#define NVME_DSM_DEALLOCATE  (1u << 2)
+#define NVME_DSM_MAX_RANGES  256
+#define NVME_DSM_RANGE_BYTES 16u
 
 #endif

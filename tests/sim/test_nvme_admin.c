@@ -58,7 +58,7 @@ static void identify_controller(void **state)
 	assert_int_equal(m.ptr[512], 0x66);
 	assert_int_equal(m.ptr[513], 0x44);
 	assert_int_equal(le(m.ptr + 516, 4), 1); /* NN */
-	assert_int_equal(le(m.ptr + 520, 2), 0); /* ONCS */
+	assert_int_equal(le(m.ptr + 520, 2), 0xd); /* ONCS: Compare, DSM, Write Zeroes */
 	assert_int_equal(m.ptr[525] & 1, 1);     /* VWC */
 	assert_int_equal(le(m.ptr + 536, 4), 0); /* SGLS */
 	assert_memory_equal(m.ptr + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);

@@ -417,7 +417,7 @@ static void ranges_and_namespaces(void **state)
 
 static void fields_and_opcodes(void **state)
 {
-	static const unsigned unknown[] = {0x03, 0x04, 0x05, 0x08, 0x09, 0x19, 0x80, 0xff};
+	static const unsigned unknown[] = {0x03, 0x04, 0x0c, 0x0d, 0x19, 0x80, 0xff};
 	uint32_t dw[16];
 	struct pair p;
 	struct mem m;

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Data that is the controller's own, such as identify data, to the host and from it. */
+#include "sim/nvme.h"
+
+unsigned phyr_sim_nvme_send(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, const void *data,
+			    uint64_t len)
+{
+	struct sim_nvme_prps prps;
+	const char *from = data;
+	unsigned status;
+	uint64_t addr;
+
+	phyr_sim_nvme_prps_init(&prps, n, cmd, len);
+	while (prps.left) {
+		status = phyr_sim_nvme_prps_next(&prps, &addr, &len);
+		if (status)
+			return status;
+		if (phyr_sim_dma_write(n->sdev, addr, from, len))
+			return NVME_DATA_TRANSFER_ERROR;
+		from += len;
+	}
+	return NVME_SUCCESS;
+}
+
+unsigned phyr_sim_nvme_receive(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, void *data,
+			       uint64_t len)
+{
+	struct sim_nvme_prps prps;
+	unsigned status;
+	char *to = data;
+	uint64_t addr;
+
+	phyr_sim_nvme_prps_init(&prps, n, cmd, len);
+	while (prps.left) {
+		status = phyr_sim_nvme_prps_next(&prps, &addr, &len);
+		if (status)
+			return status;
+		if (phyr_sim_dma_read(n->sdev, addr, to, len))
+			return NVME_DATA_TRANSFER_ERROR;
+		to += len;
+	}
+	return NVME_SUCCESS;
+}
