@@ -379,6 +379,14 @@ PHYR_API int phyr_sim_nvme_plan(struct phyr_sim_dev *sdev, const struct phyr_sim
  */
 PHYR_API void phyr_sim_nvme_unplug(struct phyr_sim_dev *sdev);
 
+/**
+ * Say how warm the controller is; at the start 310 K. What passes a threshold (feature 04h) shows in
+ * the health log, and is told by an asynchronous event where the host asked for that. Any thread.
+ *
+ * @param kelvin  its composite temperature
+ */
+PHYR_API void phyr_sim_nvme_set_temperature(struct phyr_sim_dev *sdev, uint16_t kelvin);
+
 /** What a controller has done. */
 struct phyr_sim_nvme_stats {
 	uint64_t commands;                        /**< fetched, ever */

@@ -7,7 +7,11 @@
  *   nvme_queue.c     rings, doorbells, whose turn it is, interrupts
  *   nvme_run.c       one command from its queue to its end
  *   nvme_plan.c      faults by plan           nvme_held.c      commands without a completion yet
- *   nvme_admin.c     queues and features      nvme_identify.c  what it is
+ *   nvme_admin.c     which command is whose   nvme_queue_cmd.c create and delete queues
+ *   nvme_identify.c  what it is               nvme_feature.c   what can be set
+ *   nvme_log.c       log pages                nvme_health.c    counts and errors
+ *   nvme_effects.c   what it supports         nvme_event.c     asynchronous events
+ *   nvme_format.c    other blocks
  *   nvme_io.c        read, write, flush       nvme_dsm.c       write zeroes, deallocate
  *   nvme_ns.c        namespaces               nvme_media.c     a file as media
  *   nvme_prp.c       from PRP entries to pieces of memory
@@ -110,6 +114,8 @@ static int init(struct sim_nvme *n, uint32_t source, const struct phyr_sim_nvme_
 	wrong = phyr_sim_nvme_take_files(n, source, config);
 	if (wrong)
 		return create_error(n->env, -EINVAL, wrong);
+	n->health.kelvin = SIM_NVME_KELVIN;
+	n->health.started_ns = env_now_ns(n->env);
 	phyr_sim_nvme_reset(n);
 	return 0;
 }
@@ -137,7 +143,7 @@ int phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
 			 const struct phyr_sim_nvme_config *config, struct phyr_sim_dev **out)
 {
 	struct phyr_env *env = phyr_sim_env(sim);
-	struct sim_nvme *n;
+	struct sim_nvme *n = NULL;
 	int err;
 
 	if (!config || config->size != sizeof(*config))

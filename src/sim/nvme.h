@@ -6,6 +6,7 @@
 #include <endian.h>
 
 #include <phyr/sim.h>
+#include <string.h>
 
 #include "sim/nvme_spec.h"
 
@@ -37,24 +38,79 @@ struct sim_nvme_ns {
 	unsigned block_lg2;
 	uint64_t bytes;
 	uint8_t uuid[16];
+	uint32_t error_recovery; /* feature 05h */
+	bool changed;            /* since the log of such was read */
+};
+
+/* What Set Features sets, but for what belongs to a namespace. */
+struct sim_nvme_settings {
+	uint32_t arbitration;
+	uint32_t power;
+	uint16_t temperature[2]; /* thresholds: over, under */
+	bool write_cache;
+	uint32_t nr_sqs; /* allocated I/O queues */
+	uint32_t nr_cqs;
+	uint32_t coalescing;
+	bool alone[PHYR_SIM_VECTORS]; /* not coalesced */
+	bool no_atomicity;
+	uint32_t events;
+};
+
+/* An entry of the error log. */
+struct sim_nvme_error {
+	uint64_t number; /* of the error; 0: no entry */
+	uint64_t lba;
+	uint32_t nsid;
+	uint16_t sqid;
+	uint16_t cid;
+	uint16_t status;
+};
+#define SIM_NVME_ERRORS 64
+
+/* Asynchronous events, by type: a bit an event. */
+struct sim_nvme_events {
+	uint8_t pending[NVME_EVENT_TYPES];
+	bool masked[NVME_EVENT_TYPES]; /* told, and its log page not read yet */
+};
+
+/* What the health log counts. */
+struct sim_nvme_health {
+	uint64_t read;    /* units of 512 bytes */
+	uint64_t written; /* likewise */
+	uint64_t read_commands;
+	uint64_t write_commands;
+	uint64_t media_errors;
+	uint64_t errors; /* entries of the error log, ever */
+	uint64_t started_ns;
+	uint16_t kelvin;
+	bool hot; /* beyond a threshold */
 };
 
 /* Commands that may be held back at once; the last of them for the admin queue alone. */
 #define SIM_NVME_HELD       1024
 #define SIM_NVME_HELD_ADMIN 64
 
-/* Identify: Abort commands that may be outstanding, less one. */
-#define SIM_NVME_ACL 3
+/* Identify: Abort commands and Asynchronous Event Requests that may be outstanding, less one. */
+#define SIM_NVME_ACL  3
+#define SIM_NVME_AERL 3
+
+/* Identify: WCTEMP, CCTEMP; and how warm it is at the start. Kelvin. */
+#define SIM_NVME_WARM     343
+#define SIM_NVME_CRITICAL 353
+#define SIM_NVME_KELVIN   310
 
 /* A command that was fetched and has no completion yet. */
 struct sim_nvme_held {
 	uint64_t due; /* step in which it may complete; PHYR_SIM_NVME_NEVER */
+	uint64_t lba;
+	uint32_t nsid;
 	uint32_t result;
 	uint16_t sqid;
 	uint16_t cid;
 	uint16_t status;
 	uint8_t opcode;
-	bool reordered; /* due with the next completion of its queue */
+	bool reordered;     /* due with the next completion of its queue */
+	bool event_request; /* waits for an event */
 };
 
 struct sim_nvme_planned {
@@ -81,7 +137,9 @@ struct sim_nvme {
 	struct sim_nvme_planned *plan;
 	unsigned nr_planned;
 	struct phyr_sim_nvme_stats stats;
-	uint64_t now; /* steps since the start */
+	struct sim_nvme_health health;
+	struct sim_nvme_error errors[SIM_NVME_ERRORS]; /* error i at i modulo their number */
+	uint64_t now;                                  /* steps since the start */
 	bool gone;
 
 	/* properties */
@@ -99,11 +157,13 @@ struct sim_nvme {
 	bool enabled;
 	unsigned page_lg2;  /* CC.MPS, as it was when the controller was enabled */
 	uint32_t irq_check; /* vectors unmasked since the last step */
-	bool write_cache;   /* feature 06h */
-	uint32_t nr_sqs;    /* feature 07h: allocated I/O queues */
-	uint32_t nr_cqs;
-	uint32_t next_sq;        /* where the round goes on */
-	struct sim_nvme_sq *sqs; /* [max_queues + 1]; 0 is the admin queue */
+	struct sim_nvme_settings set;
+	struct sim_nvme_events events;
+	uint16_t coalesced[PHYR_SIM_VECTORS]; /* completions that were not told of yet */
+	uint32_t next_sq;                     /* where the round goes on */
+	uint32_t burst_sq;                    /* whose turn it is, */
+	unsigned burst_left;                  /* and for how many commands more */
+	struct sim_nvme_sq *sqs;              /* [max_queues + 1]; 0 is the admin queue */
 	struct sim_nvme_cq *cqs;
 	unsigned nr_held;
 	struct sim_nvme_held held[SIM_NVME_HELD]; /* in the order in which they were fetched */
@@ -148,6 +208,8 @@ bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid);
 void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *done);
 /* Raise the interrupts that were held back by the mask and still have a reason. */
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n);
+/* Raise those that wait for more completions: none come for now. */
+void phyr_sim_nvme_raise_coalesced(struct sim_nvme *n);
 
 /* nvme_run.c: execute one command, or complete one. @return whether another could follow at once */
 bool phyr_sim_nvme_run_one(struct sim_nvme *n);
@@ -168,6 +230,36 @@ void phyr_sim_nvme_release_reordered(struct sim_nvme *n, uint32_t sqid);
 unsigned phyr_sim_nvme_abort(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result);
 /* End what a queue that is being deleted holds (Base 5.7). */
 void phyr_sim_nvme_end_held(struct sim_nvme *n, uint32_t sqid);
+
+/* Hold an Asynchronous Event Request. @return NVME_PENDING or a status code */
+unsigned phyr_sim_nvme_request_event(const struct sim_nvme *n);
+/* Complete one with an event. @return false: there is none, or no room */
+bool phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result);
+bool phyr_sim_nvme_can_finish_request(const struct sim_nvme *n);
+
+/* nvme_event.c: asynchronous events (Base 5.2). */
+void phyr_sim_nvme_event(struct sim_nvme *n, enum nvme_event_type type, unsigned info);
+/* A log page was read without Retain: what it tells of is over. */
+void phyr_sim_nvme_clear_events(struct sim_nvme *n, enum nvme_log log);
+/* Complete a request with an event. @return whether there were both */
+bool phyr_sim_nvme_tell_event(struct sim_nvme *n);
+bool phyr_sim_nvme_has_event(const struct sim_nvme *n);
+void phyr_sim_nvme_doorbell_error(struct sim_nvme *n, uint32_t qid, unsigned info);
+/* The temperature or what is asked of it has changed. */
+void phyr_sim_nvme_check_temperature(struct sim_nvme *n);
+void phyr_sim_nvme_ns_changed(struct sim_nvme *n, struct sim_nvme_ns *ns);
+
+/* nvme_health.c: counts, errors, and their logs. */
+void phyr_sim_nvme_count_io(struct sim_nvme *n, unsigned opcode, uint64_t bytes);
+/* Put what failed into the error log. */
+void phyr_sim_nvme_note_error(struct sim_nvme *n, const struct sim_nvme_held *done);
+void phyr_sim_nvme_fill_errors(const struct sim_nvme *n, uint8_t *data);
+void phyr_sim_nvme_fill_health(const struct sim_nvme *n, uint8_t *data);
+
+/* nvme_effects.c: logs of what is supported. */
+void phyr_sim_nvme_fill_log_pages(uint8_t *data);
+void phyr_sim_nvme_fill_commands(uint8_t *data);
+void phyr_sim_nvme_fill_features(uint8_t *data);
 
 /* nvme_plan.c: the planned fault that hits a command, or NULL. */
 const struct phyr_sim_nvme_fault *phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid,
@@ -194,9 +286,24 @@ unsigned phyr_sim_nvme_sync_all(const struct sim_nvme *n);
 unsigned phyr_sim_nvme_zero(const struct sim_nvme_ns *ns, uint64_t offset, uint64_t len,
 			    bool deallocate);
 
+/* Not a status: the command stays outstanding. */
+#define NVME_PENDING (1u << 15)
+
 /* Commands. Each returns a status code with its type (enum nvme_status). */
 unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result);
 unsigned phyr_sim_nvme_identify(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_log(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_format(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_set_features(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
+				    uint32_t *result);
+unsigned phyr_sim_nvme_get_features(const struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
+				    uint32_t *result);
+void phyr_sim_nvme_reset_features(struct sim_nvme *n);
+/* nvme_queue_cmd.c: create and delete queues. */
+unsigned phyr_sim_nvme_create_cq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_create_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_delete_cq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
+unsigned phyr_sim_nvme_delete_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_io(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_write_zeroes(const struct sim_nvme *n, const struct sim_nvme_ns *ns,
 				    const struct sim_nvme_cmd *cmd);
@@ -205,9 +312,41 @@ unsigned phyr_sim_nvme_dsm(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 /* nvme_io.c: whether blocks lie in a namespace (NVM 3.1). @return a status code */
 unsigned phyr_sim_nvme_check_lbas(const struct sim_nvme_ns *ns, uint64_t slba, uint64_t nr);
 
-/* nvme_data.c: a command's data to the host, or from it. */
+bool phyr_sim_nvme_exceeds_mdts(const struct sim_nvme *n, uint64_t bytes);
+
+/* The block sizes that Format knows: of each format of a namespace, 2^; 0: it can't have that. */
+#define SIM_NVME_FORMATS 4
+unsigned phyr_sim_nvme_format_lg2(const struct sim_nvme_ns *ns, unsigned format);
+
+static inline void sim_nvme_put16(uint8_t *data, unsigned offset, uint16_t value)
+{
+	value = htole16(value);
+	memcpy(data + offset, &value, sizeof(value));
+}
+
+static inline void sim_nvme_put32(uint8_t *data, unsigned offset, uint32_t value)
+{
+	value = htole32(value);
+	memcpy(data + offset, &value, sizeof(value));
+}
+
+static inline void sim_nvme_put64(uint8_t *data, unsigned offset, uint64_t value)
+{
+	value = htole64(value);
+	memcpy(data + offset, &value, sizeof(value));
+}
+
+/* ASCII strings are left justified and padded with spaces (Base 1.4). */
+static inline void sim_nvme_put_ascii(uint8_t *data, unsigned offset, unsigned size,
+				      const char *text)
+{
+	memset(data + offset, ' ', size);
+	memcpy(data + offset, text, strnlen(text, size));
+}
+
+/* nvme_data.c: a command's data to the host, of which all behind @have bytes are zeroes; or from it. */
 unsigned phyr_sim_nvme_send(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, const void *data,
-			    uint64_t len);
+			    uint64_t have, uint64_t len);
 unsigned phyr_sim_nvme_receive(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, void *data,
 			       uint64_t len);
 

@@ -5,9 +5,11 @@
  */
 #include "sim/nvme.h"
 
+/* As the host has it: context attributes, which are hints that nothing here heeds; little endian. */
 struct range {
-	uint64_t slba;
+	uint32_t attributes;
 	uint32_t nr;
+	uint64_t slba;
 };
 
 static unsigned zero_blocks(const struct sim_nvme_ns *ns, uint64_t slba, uint64_t nr,
@@ -27,22 +29,20 @@ unsigned phyr_sim_nvme_write_zeroes(const struct sim_nvme *n, const struct sim_n
 		status = NVME_WRITE_PROTECTED;
 	if (!status)
 		status = zero_blocks(ns, slba, nr, cmd->dw[12] & NVME_RW_DEAC);
-	if (!status && (cmd->dw[12] & NVME_RW_FUA || !n->write_cache))
+	if (!status && (cmd->dw[12] & NVME_RW_FUA || !n->set.write_cache))
 		status = phyr_sim_nvme_sync_ns(ns);
 	return status;
 }
 
-/* Context attributes (dword 0 of a range) are hints, and nothing here heeds them. */
 static unsigned take_ranges(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 			    const struct sim_nvme_cmd *cmd, struct range *ranges)
 {
-	unsigned nr = NVME_DSM_NR(cmd->dw[10]);
-	uint64_t raw[2 * NVME_DSM_MAX_RANGES];
-	unsigned status = phyr_sim_nvme_receive(n, cmd, raw, (uint64_t)nr * NVME_DSM_RANGE_BYTES);
+	size_t nr = NVME_DSM_NR(cmd->dw[10]);
+	unsigned status = phyr_sim_nvme_receive(n, cmd, ranges, nr * sizeof(*ranges));
 
-	for (unsigned i = 0; i < nr && !status; i++) {
-		ranges[i].nr = (uint32_t)(le64toh(raw[2 * i]) >> 32);
-		ranges[i].slba = le64toh(raw[2 * i + 1]);
+	for (size_t i = 0; i < nr && !status; i++) {
+		ranges[i].nr = le32toh(ranges[i].nr);
+		ranges[i].slba = le64toh(ranges[i].slba);
 		status = phyr_sim_nvme_check_lbas(ns, ranges[i].slba, ranges[i].nr);
 	}
 	return status;
@@ -52,16 +52,17 @@ static unsigned take_ranges(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 unsigned phyr_sim_nvme_dsm(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 			   const struct sim_nvme_cmd *cmd)
 {
-	struct range ranges[NVME_DSM_MAX_RANGES];
+	struct range ranges[NVME_DSM_MAX_RANGES] __attribute__((aligned(8)));
+	size_t nr = NVME_DSM_NR(cmd->dw[10]);
 	unsigned status = take_ranges(n, ns, cmd, ranges);
 
 	if (status || !(cmd->dw[11] & NVME_DSM_DEALLOCATE))
 		return status;
 	if (ns->read_only)
 		return NVME_WRITE_PROTECTED;
-	for (unsigned i = 0; i < NVME_DSM_NR(cmd->dw[10]) && !status; i++) {
+	for (size_t i = 0; i < nr && !status; i++) {
 		if (ranges[i].nr)
 			status = zero_blocks(ns, ranges[i].slba, ranges[i].nr, true);
 	}
-	return status || n->write_cache ? status : phyr_sim_nvme_sync_ns(ns);
+	return status || n->set.write_cache ? status : phyr_sim_nvme_sync_ns(ns);
 }

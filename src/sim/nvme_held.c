@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commands that were fetched and have no completion yet: those that the plan holds back.
+ * Commands that were fetched and have no completion yet: those that the plan holds back, and
+ * Asynchronous Event Requests.
  *
  * One that is due completes in a step of its own, the earliest due first, when its completion queue
  * has room. Abort (Base 5.1) finds them by queue and identifier.
@@ -122,6 +123,43 @@ unsigned phyr_sim_nvme_abort(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 	}
 	*result = NVME_NOT_ABORTED;
 	return NVME_SUCCESS;
+}
+
+unsigned phyr_sim_nvme_request_event(const struct sim_nvme *n)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < n->nr_held; i++)
+		nr += n->held[i].event_request;
+	return nr > SIM_NVME_AERL ? NVME_EVENT_LIMIT_EXCEEDED : NVME_PENDING;
+}
+
+/* The request that came first and is not ending otherwise; or nr_held. */
+static unsigned find_request(const struct sim_nvme *n)
+{
+	unsigned i = 0;
+
+	while (i < n->nr_held && !(n->held[i].event_request && n->held[i].due > n->now))
+		i++;
+	return i;
+}
+
+bool phyr_sim_nvme_can_finish_request(const struct sim_nvme *n)
+{
+	return find_request(n) < n->nr_held && phyr_sim_nvme_can_post(n, 0);
+}
+
+bool phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result)
+{
+	struct sim_nvme_held done;
+
+	if (!phyr_sim_nvme_can_finish_request(n))
+		return false;
+	done = take(n, find_request(n));
+	done.status = NVME_SUCCESS;
+	done.result = result;
+	phyr_sim_nvme_post(n, &done);
+	return true;
 }
 
 /* Those that find no room for a completion are over all the same: the queue's deletion says so. */

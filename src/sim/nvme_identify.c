@@ -10,32 +10,13 @@
 
 #define DATA NVME_IDENTIFY_BYTES
 
-static void put_le32(uint8_t *data, unsigned offset, uint32_t value)
-{
-	value = htole32(value);
-	memcpy(data + offset, &value, sizeof(value));
-}
-
-static void put_le64(uint8_t *data, unsigned offset, uint64_t value)
-{
-	value = htole64(value);
-	memcpy(data + offset, &value, sizeof(value));
-}
-
-/* ASCII strings are left justified and padded with spaces (Base 1.4). */
-static void put_ascii(uint8_t *data, unsigned offset, unsigned size, const char *text)
-{
-	memset(data + offset, ' ', size);
-	memcpy(data + offset, text, strnlen(text, size));
-}
-
 static void put_serial(uint8_t *data, const uint8_t *uuid)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "PHYR%02X%02X%02X%02X%02X%02X%02X%02X", uuid[8], uuid[9],
 		 uuid[10], uuid[11], uuid[12], uuid[13], uuid[14], uuid[15]);
-	put_ascii(data, 4, 20, text);
+	sim_nvme_put_ascii(data, 4, 20, text);
 }
 
 /* The name of a subsystem that has a UUID and no domain name (Base 4.5). */
@@ -48,23 +29,57 @@ static void put_subnqn(uint8_t *data, const uint8_t *u)
 		 u[13], u[14], u[15]);
 }
 
+/* Bytes 76 to 511: what it is and does (Base figure 275). */
+static void fill_abilities(const struct sim_nvme *n, uint8_t *data)
+{
+	data[77] = (uint8_t)n->mdts;              /* MDTS */
+	sim_nvme_put32(data, 80, NVME_VS_2_0);    /* VER */
+	sim_nvme_put32(data, 92, 1 << 8);         /* OAES: Namespace Attribute Notices */
+	data[111] = 1;                            /* CNTRLTYPE: I/O controller */
+	sim_nvme_put16(data, 256, 1 << 1);        /* OACS: Format NVM */
+	data[258] = SIM_NVME_ACL;                 /* ACL */
+	data[259] = SIM_NVME_AERL;                /* AERL */
+	data[260] = 1 | 1 << 1;                   /* FRMW: one slot, read only */
+	data[261] = 1 << 1 | 1 << 2 | 1 << 5;     /* LPA: effects, extended data, what there is */
+	data[262] = SIM_NVME_ERRORS - 1;          /* ELPE */
+	sim_nvme_put16(data, 266, SIM_NVME_WARM); /* WCTEMP */
+	sim_nvme_put16(data, 268, SIM_NVME_CRITICAL); /* CCTEMP */
+}
+
+/* Bytes 512 on: queues, namespaces, I/O commands. */
+static void fill_io_abilities(const struct sim_nvme *n, uint8_t *data)
+{
+	data[512] = NVME_SQE_LG2 | NVME_SQE_LG2 << 4; /* SQES: required, largest */
+	data[513] = NVME_CQE_LG2 | NVME_CQE_LG2 << 4; /* CQES */
+	sim_nvme_put32(data, 516, n->nr_ns);          /* NN */
+	/* ONCS: Compare, Dataset Management, Write Zeroes, Save and Select of features */
+	sim_nvme_put16(data, 520, 1 | 1 << 2 | 1 << 3 | 1 << 4);
+	data[524] = 0;          /* FNA: each namespace by itself, no cryptographic erase */
+	data[525] = 1 | 3 << 1; /* VWC: present; Flush takes NSID ffffffffh */
+	sim_nvme_put32(data, 540, n->nr_ns); /* MNAN */
+}
+
 static void fill_controller(const struct sim_nvme *n, uint8_t *data)
 {
 	put_serial(data, n->subsystem);
-	put_ascii(data, 24, 40, "phyr simulated NVMe controller");
-	put_ascii(data, 64, 8, PHYR_VERSION);
-	data[77] = (uint8_t)n->mdts;                  /* MDTS */
-	put_le32(data, 80, NVME_VS_2_0);              /* VER */
-	data[111] = 1;                                /* CNTRLTYPE: I/O controller */
-	data[258] = SIM_NVME_ACL;                     /* ACL */
-	data[260] = 1 | 1 << 1;                       /* FRMW: one slot, read only */
-	data[512] = NVME_SQE_LG2 | NVME_SQE_LG2 << 4; /* SQES: required, largest */
-	data[513] = NVME_CQE_LG2 | NVME_CQE_LG2 << 4; /* CQES */
-	put_le32(data, 516, n->nr_ns);                /* NN */
-	data[520] = 1 | 1 << 2 | 1 << 3; /* ONCS: Compare, Dataset Management, Write Zeroes */
-	data[525] = 1 | 3 << 1;          /* VWC: present; Flush takes NSID ffffffffh */
-	put_le32(data, 540, n->nr_ns);   /* MNAN */
+	sim_nvme_put_ascii(data, 24, 40, "phyr simulated NVMe controller");
+	sim_nvme_put_ascii(data, 64, 8, PHYR_VERSION);
+	fill_abilities(n, data);
+	fill_io_abilities(n, data);
 	put_subnqn(data, n->subsystem);
+}
+
+/* Formats that the file's size leaves no whole number of blocks of have LBADS 0: not there now. */
+static void fill_formats(const struct sim_nvme_ns *ns, uint8_t *data)
+{
+	data[25] = SIM_NVME_FORMATS - 1; /* NLBAF */
+	for (unsigned i = 0; i < SIM_NVME_FORMATS; i++) {
+		unsigned lg2 = phyr_sim_nvme_format_lg2(ns, i);
+
+		sim_nvme_put32(data, 128 + 4 * i, lg2 << 16); /* LBAF: LBADS, no metadata */
+		if (lg2 == ns->block_lg2)
+			data[26] = (uint8_t)i; /* FLBAS */
+	}
 }
 
 /* An identifier that is not in use gives zeroes (NVM 4.1.5.1). */
@@ -77,12 +92,12 @@ static unsigned fill_namespace(const struct sim_nvme *n, uint32_t nsid, uint8_t 
 	ns = &n->ns[nsid - 1];
 	if (ns->fd < 0)
 		return NVME_SUCCESS;
-	put_le64(data, 0, sim_nvme_blocks(ns));   /* NSZE */
-	put_le64(data, 8, sim_nvme_blocks(ns));   /* NCAP */
-	put_le64(data, 16, sim_nvme_blocks(ns));  /* NUSE */
-	data[33] = 1 | 1 << 3;                    /* DLFEAT: reads zeroes; Write Zeroes has DEAC */
-	data[99] = ns->read_only;                 /* NSATTR: write protected */
-	put_le32(data, 128, ns->block_lg2 << 16); /* LBAF0: LBADS, no metadata */
+	sim_nvme_put64(data, 0, sim_nvme_blocks(ns));  /* NSZE */
+	sim_nvme_put64(data, 8, sim_nvme_blocks(ns));  /* NCAP */
+	sim_nvme_put64(data, 16, sim_nvme_blocks(ns)); /* NUSE */
+	data[33] = 1 | 1 << 3;    /* DLFEAT: reads zeroes; Write Zeroes has DEAC */
+	data[99] = ns->read_only; /* NSATTR: write protected */
+	fill_formats(ns, data);
 	return NVME_SUCCESS;
 }
 
@@ -95,7 +110,7 @@ static unsigned fill_active_list(const struct sim_nvme *n, uint32_t nsid, uint8_
 		return NVME_INVALID_NAMESPACE;
 	for (; nsid < n->nr_ns && nr < DATA / 4; nsid++) {
 		if (n->ns[nsid].fd >= 0)
-			put_le32(data, 4 * nr++, nsid + 1);
+			sim_nvme_put32(data, 4 * nr++, nsid + 1);
 	}
 	return NVME_SUCCESS;
 }
@@ -137,5 +152,5 @@ unsigned phyr_sim_nvme_identify(struct sim_nvme *n, const struct sim_nvme_cmd *c
 	uint8_t data[DATA] __attribute__((aligned(8))) = {0};
 	unsigned status = fill(n, cmd, data);
 
-	return status ? status : phyr_sim_nvme_send(n, cmd, data, DATA);
+	return status ? status : phyr_sim_nvme_send(n, cmd, data, DATA, DATA);
 }

@@ -3,7 +3,7 @@
 #include "sim/nvme.h"
 
 /* MDTS counts in the smallest page (Base 5.17.2.1); NLB alone can't pass 2^32 bytes. */
-static bool exceeds_mdts(const struct sim_nvme *n, uint64_t bytes)
+bool phyr_sim_nvme_exceeds_mdts(const struct sim_nvme *n, uint64_t bytes)
 {
 	return bytes > (uint64_t)1 << (n->mps_min_lg2 + n->mdts);
 }
@@ -21,7 +21,7 @@ static unsigned check_range(const struct sim_nvme *n, const struct sim_nvme_ns *
 {
 	uint64_t nr = NVME_RW_NLB(cmd->dw[12]);
 
-	if (exceeds_mdts(n, nr << ns->block_lg2))
+	if (phyr_sim_nvme_exceeds_mdts(n, nr << ns->block_lg2))
 		return NVME_INVALID_FIELD;
 	return phyr_sim_nvme_check_lbas(ns, sim_nvme_cmd_u64(cmd, 10), nr);
 }
@@ -29,10 +29,13 @@ static unsigned check_range(const struct sim_nvme *n, const struct sim_nvme_ns *
 static unsigned move(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 		     const struct sim_nvme_cmd *cmd, enum sim_nvme_way way)
 {
-	uint64_t nr = NVME_RW_NLB(cmd->dw[12]);
+	uint64_t len = (uint64_t)NVME_RW_NLB(cmd->dw[12]) << ns->block_lg2;
+	unsigned status = phyr_sim_nvme_move(n, cmd, ns->fd,
+					     sim_nvme_cmd_u64(cmd, 10) << ns->block_lg2, len, way);
 
-	return phyr_sim_nvme_move(n, cmd, ns->fd, sim_nvme_cmd_u64(cmd, 10) << ns->block_lg2,
-				  nr << ns->block_lg2, way);
+	if (!status)
+		phyr_sim_nvme_count_io(n, NVME_CDW0_OPC(cmd->dw[0]), len);
+	return status;
 }
 
 /* Read and Compare. Force Unit Access: what is durable is what counts. */
@@ -60,7 +63,7 @@ static unsigned write_blocks(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 	if (ns->read_only)
 		return NVME_WRITE_PROTECTED;
 	status = move(n, ns, cmd, SIM_NVME_WRITE);
-	if (!status && (cmd->dw[12] & NVME_RW_FUA || !n->write_cache))
+	if (!status && (cmd->dw[12] & NVME_RW_FUA || !n->set.write_cache))
 		status = phyr_sim_nvme_sync_ns(ns);
 	return status;
 }

@@ -8,6 +8,8 @@
  */
 #include "sim/nvme.h"
 
+#include <limits.h>
+
 static uint32_t ring_distance(uint32_t from, uint32_t to, uint32_t size)
 {
 	return to >= from ? to - from : to + size - from;
@@ -25,21 +27,23 @@ static uint32_t cq_used(const struct sim_nvme_cq *cq)
 }
 
 /*
- * A value that is no place of the queue, or that adds more commands than there are free entries, is
- * an "invalid doorbell write value" (Base 5.2, error status). It is told by an asynchronous event,
- * and this controller has none, so the write is ignored. Likewise doorbells of no queue.
+ * A value that is no place of the queue, that was written before, or that adds more commands than
+ * there are free entries, is invalid (Base 5.2.1, error status): it is told, and nothing else.
  */
 void phyr_sim_nvme_sq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t tail)
 {
 	struct sim_nvme_sq *sq = &n->sqs[qid];
 	uint32_t used, more;
 
-	if (tail >= sq->size)
-		return;
-	used = ring_distance(sq->head, sq->tail, sq->size);
-	more = ring_distance(sq->tail, tail, sq->size);
-	if (used + more < sq->size)
-		sq->tail = tail;
+	if (tail < sq->size) {
+		used = ring_distance(sq->head, sq->tail, sq->size);
+		more = ring_distance(sq->tail, tail, sq->size);
+		if (more && used + more < sq->size) {
+			sq->tail = tail;
+			return;
+		}
+	}
+	phyr_sim_nvme_doorbell_error(n, qid, NVME_EVENT_DOORBELL_VALUE);
 }
 
 /* As above; here invalid is what would take entries that were not posted. */
@@ -47,8 +51,11 @@ void phyr_sim_nvme_cq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t head)
 {
 	struct sim_nvme_cq *cq = &n->cqs[qid];
 
-	if (head < cq->size && ring_distance(cq->head, head, cq->size) <= cq_used(cq))
+	if (head < cq->size && head != cq->head &&
+	    ring_distance(cq->head, head, cq->size) <= cq_used(cq))
 		cq->head = head;
+	else
+		phyr_sim_nvme_doorbell_error(n, qid, NVME_EVENT_DOORBELL_VALUE);
 }
 
 bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid)
@@ -83,6 +90,13 @@ static bool vector_masked(const struct sim_nvme *n, unsigned vector)
 	return vector < 32 && n->int_mask >> vector & 1;
 }
 
+static void raise(struct sim_nvme *n, unsigned vector)
+{
+	n->coalesced[vector] = 0;
+	if (!vector_masked(n, vector))
+		phyr_sim_irq(n->sdev, vector);
+}
+
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n)
 {
 	uint32_t raised = 0;
@@ -100,6 +114,19 @@ void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n)
 	}
 }
 
+/* A queue keeps its turn for a burst of commands (Base 3.4.4). */
+static void take_turn(struct sim_nvme *n, uint32_t sqid)
+{
+	unsigned burst_lg2 = NVME_ARBITRATION_BURST(n->set.arbitration);
+
+	if (sqid != n->burst_sq || !n->burst_left) {
+		n->burst_sq = sqid;
+		n->burst_left = burst_lg2 == NVME_ARBITRATION_NO_LIMIT ? UINT_MAX : 1u << burst_lg2;
+	}
+	n->burst_left--;
+	n->next_sq = n->burst_left ? sqid : ring_next(sqid, n->max_queues + 1);
+}
+
 /* Base 3.3.3.1: 64 bytes, little endian. */
 bool phyr_sim_nvme_fetch(struct sim_nvme *n, uint32_t sqid, struct sim_nvme_cmd *cmd)
 {
@@ -111,9 +138,30 @@ bool phyr_sim_nvme_fetch(struct sim_nvme *n, uint32_t sqid, struct sim_nvme_cmd 
 	for (unsigned i = 0; i < 16; i++)
 		cmd->dw[i] = le32toh(cmd->dw[i]);
 	sq->head = ring_next(sq->head, sq->size);
-	n->next_sq = ring_next(sqid, n->max_queues + 1);
+	take_turn(n, sqid);
 	n->stats.commands++;
 	return true;
+}
+
+/* Interrupts of I/O queues may wait for others (Base 5.27.1.6). @return whether this one does */
+static bool waits_for_more(struct sim_nvme *n, unsigned vector)
+{
+	uint32_t c = n->set.coalescing;
+
+	if (!NVME_COALESCING_TIME(c) || n->set.alone[vector] ||
+	    n->coalesced[vector] >= NVME_COALESCING_THRESHOLD(c))
+		return false;
+	n->coalesced[vector]++;
+	return true;
+}
+
+/* The time that may pass is not asked: when there is nothing to do, it is over. */
+void phyr_sim_nvme_raise_coalesced(struct sim_nvme *n)
+{
+	for (unsigned vector = 0; vector < PHYR_SIM_VECTORS; vector++) {
+		if (n->coalesced[vector])
+			raise(n, vector);
+	}
 }
 
 static void advance(struct sim_nvme_cq *cq)
@@ -143,6 +191,7 @@ void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *done)
 	}
 	advance(cq);
 	n->stats.completions++;
-	if (cq->interrupts && !vector_masked(n, cq->vector))
-		phyr_sim_irq(n->sdev, cq->vector);
+	phyr_sim_nvme_note_error(n, done);
+	if (cq->interrupts && (cq == n->cqs || !waits_for_more(n, cq->vector)))
+		raise(n, cq->vector);
 }

@@ -83,10 +83,11 @@ void phyr_sim_nvme_reset(struct sim_nvme *n)
 	n->irq_check = 0;
 	n->fatal = false;
 	n->shutdown = NVME_SHST_NORMAL;
-	n->write_cache = true;
-	n->nr_sqs = n->max_queues;
-	n->nr_cqs = n->max_queues;
+	phyr_sim_nvme_reset_features(n);
+	n->events = (struct sim_nvme_events){0};
+	memset(n->coalesced, 0, sizeof(n->coalesced));
 	n->next_sq = 0;
+	n->burst_left = 0;
 	n->nr_held = 0;
 }
 
@@ -156,18 +157,25 @@ static void write32(struct sim_nvme *n, uint64_t offset, uint32_t value)
 	}
 }
 
+static bool doorbell_exists(const struct sim_nvme *n, uint32_t qid, bool of_cq)
+{
+	return qid <= n->max_queues && (of_cq ? n->cqs[qid].size : n->sqs[qid].size);
+}
+
 /*
  * PCIe 3.1.2, CAP.DSTRD 0: tail of submission queue 0, head of completion queue 0, tail of 1, … No
  * queue is there while the controller is disabled.
  */
 static void write_doorbell(struct sim_nvme *n, uint64_t index, uint32_t value)
 {
-	if (index / 2 > n->max_queues)
-		return;
-	if (index & 1)
-		phyr_sim_nvme_cq_doorbell(n, (uint32_t)(index / 2), value & 0xffff);
+	uint32_t qid = (uint32_t)(index / 2);
+
+	if (!doorbell_exists(n, qid, index & 1))
+		phyr_sim_nvme_doorbell_error(n, qid, NVME_EVENT_DOORBELL);
+	else if (index & 1)
+		phyr_sim_nvme_cq_doorbell(n, qid, value & 0xffff);
 	else
-		phyr_sim_nvme_sq_doorbell(n, (uint32_t)(index / 2), value & 0xffff);
+		phyr_sim_nvme_sq_doorbell(n, qid, value & 0xffff);
 }
 
 /* 64-bit properties are accessed whole or by halves; doorbells are dwords (PCIe 3.1). */

@@ -12,6 +12,7 @@ static unsigned with_dnr(unsigned status)
 	case NVME_DATA_TRANSFER_ERROR:
 	case NVME_INTERNAL_ERROR:
 	case NVME_ABORT_LIMIT_EXCEEDED:
+	case NVME_EVENT_LIMIT_EXCEEDED:
 	case NVME_WRITE_FAULT:
 	case NVME_UNRECOVERED_READ:
 		return status;
@@ -39,7 +40,15 @@ static void complete(struct sim_nvme *n, const struct sim_nvme_held *done)
 static void carry_out(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 		      struct sim_nvme_held *done, const struct phyr_sim_nvme_fault *fault)
 {
-	done->status = (uint16_t)with_dnr(execute(n, done->sqid, cmd, &done->result));
+	unsigned status = execute(n, done->sqid, cmd, &done->result);
+
+	if (status == NVME_PENDING) {
+		done->event_request = true;
+		done->due = PHYR_SIM_NVME_NEVER;
+		phyr_sim_nvme_hold(n, done);
+		return;
+	}
+	done->status = (uint16_t)with_dnr(status);
 	if (!fault) {
 		complete(n, done);
 		return;
@@ -80,6 +89,11 @@ static void meet_fault(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 	}
 }
 
+static bool has_lba(uint32_t sqid, unsigned opcode)
+{
+	return sqid && opcode != NVME_FLUSH && opcode != NVME_DATASET_MANAGEMENT;
+}
+
 static void run_command(struct sim_nvme *n, uint32_t sqid)
 {
 	const struct phyr_sim_nvme_fault *fault;
@@ -92,6 +106,8 @@ static void run_command(struct sim_nvme *n, uint32_t sqid)
 	}
 	done.opcode = NVME_CDW0_OPC(cmd.dw[0]);
 	done.cid = (uint16_t)NVME_CDW0_CID(cmd.dw[0]);
+	done.nsid = sim_nvme_cmd_nsid(&cmd);
+	done.lba = has_lba(sqid, done.opcode) ? sim_nvme_cmd_u64(&cmd, 10) : 0;
 	fault = phyr_sim_nvme_plan_hit(n, sqid, done.opcode);
 	if (fault)
 		meet_fault(n, &cmd, &done, fault);
@@ -102,17 +118,29 @@ static void run_command(struct sim_nvme *n, uint32_t sqid)
 static bool has_work(const struct sim_nvme *n)
 {
 	return !n->fatal && !n->gone &&
-	       (phyr_sim_nvme_find_sq(n) <= n->max_queues || phyr_sim_nvme_held_goes_on(n));
+	       (phyr_sim_nvme_find_sq(n) <= n->max_queues || phyr_sim_nvme_held_goes_on(n) ||
+		phyr_sim_nvme_has_event(n));
+}
+
+/* @return whether there was something to do */
+static bool run(struct sim_nvme *n)
+{
+	uint32_t sqid;
+
+	if (phyr_sim_nvme_finish_due(n) || phyr_sim_nvme_tell_event(n))
+		return true;
+	sqid = phyr_sim_nvme_find_sq(n);
+	if (sqid > n->max_queues)
+		return false;
+	run_command(n, sqid);
+	return true;
 }
 
 bool phyr_sim_nvme_run_one(struct sim_nvme *n)
 {
-	uint32_t sqid;
+	bool did = run(n), more = has_work(n);
 
-	if (!phyr_sim_nvme_finish_due(n)) {
-		sqid = phyr_sim_nvme_find_sq(n);
-		if (sqid <= n->max_queues)
-			run_command(n, sqid);
-	}
-	return has_work(n);
+	if (!did || !more)
+		phyr_sim_nvme_raise_coalesced(n);
+	return more;
 }

@@ -92,9 +92,13 @@ enum nvme_status {
 	NVME_INVALID_QUEUE_ID = NVME_STATUS(1, 0x01),
 	NVME_INVALID_QUEUE_SIZE = NVME_STATUS(1, 0x02),
 	NVME_ABORT_LIMIT_EXCEEDED = NVME_STATUS(1, 0x03),
+	NVME_EVENT_LIMIT_EXCEEDED = NVME_STATUS(1, 0x05),
 	NVME_INVALID_VECTOR = NVME_STATUS(1, 0x08),
+	NVME_INVALID_LOG_PAGE = NVME_STATUS(1, 0x09),
+	NVME_INVALID_FORMAT = NVME_STATUS(1, 0x0a),
 	NVME_INVALID_QUEUE_DELETION = NVME_STATUS(1, 0x0c),
 	NVME_FEATURE_NOT_SAVEABLE = NVME_STATUS(1, 0x0d),
+	NVME_FEATURE_NOT_NAMESPACE = NVME_STATUS(1, 0x0f),
 	NVME_WRITE_FAULT = NVME_STATUS(2, 0x80),
 	NVME_UNRECOVERED_READ = NVME_STATUS(2, 0x81),
 	NVME_COMPARE_FAILURE = NVME_STATUS(2, 0x85),
@@ -104,12 +108,15 @@ enum nvme_status {
 enum nvme_admin_opcode {
 	NVME_DELETE_SQ = 0x00,
 	NVME_CREATE_SQ = 0x01,
+	NVME_GET_LOG_PAGE = 0x02,
 	NVME_DELETE_CQ = 0x04,
 	NVME_CREATE_CQ = 0x05,
 	NVME_IDENTIFY = 0x06,
 	NVME_ABORT = 0x08,
 	NVME_SET_FEATURES = 0x09,
 	NVME_GET_FEATURES = 0x0a,
+	NVME_EVENT_REQUEST = 0x0c,
+	NVME_FORMAT = 0x80,
 };
 
 /* I/O commands. NVM 3.2; Flush Base 7.1. */
@@ -142,13 +149,93 @@ enum nvme_cns {
 #define NVME_NSID_ALL     0xffffffffu
 #define NVME_NSID_HIGHEST 0xfffffffdu
 
-/* Features. Base 5.27.1.4, 5.27.1.5. */
+/* Features. Base 5.15, 5.27; their identifiers and dword 11 Base 5.27.1. */
 #define NVME_FEATURE_ID(dw10)     ((dw10)&0xff)
 #define NVME_FEATURE_SELECT(dw10) ((dw10) >> 8 & 7)
 #define NVME_FEATURE_SAVE         (1u << 31)
-#define NVME_FEATURE_WRITE_CACHE  0x06
-#define NVME_FEATURE_QUEUES       0x07
-#define NVME_WCE                  (1u << 0)
+enum nvme_feature {
+	NVME_FEATURE_ARBITRATION = 0x01,
+	NVME_FEATURE_POWER = 0x02,
+	NVME_FEATURE_TEMPERATURE = 0x04,
+	NVME_FEATURE_ERROR_RECOVERY = 0x05,
+	NVME_FEATURE_WRITE_CACHE = 0x06,
+	NVME_FEATURE_QUEUES = 0x07,
+	NVME_FEATURE_COALESCING = 0x08,
+	NVME_FEATURE_VECTOR = 0x09,
+	NVME_FEATURE_ATOMICITY = 0x0a,
+	NVME_FEATURE_EVENTS = 0x0b,
+};
+enum nvme_select {
+	NVME_SELECT_CURRENT = 0,
+	NVME_SELECT_DEFAULT = 1,
+	NVME_SELECT_SAVED = 2,
+	NVME_SELECT_CAPABILITIES = 3,
+};
+#define NVME_CAPABILITY_NAMESPACE    (1u << 1)
+#define NVME_CAPABILITY_CHANGEABLE   (1u << 2)
+#define NVME_ARBITRATION_BURST(v)    ((v)&7) /* as a power of two */
+#define NVME_ARBITRATION_NO_LIMIT    7
+#define NVME_POWER_STATE(v)          ((v)&31)
+#define NVME_POWER_FIELDS            0xffu
+#define NVME_TEMPERATURE_VALUE(dw)   ((dw)&0xffff)
+#define NVME_TEMPERATURE_SENSOR(dw)  ((dw) >> 16 & 15)
+#define NVME_TEMPERATURE_ALL         15
+#define NVME_TEMPERATURE_KIND(dw)    ((dw) >> 20 & 3) /* 0 over, 1 under */
+#define NVME_RECOVERY_FIELDS         0xffffu
+#define NVME_RECOVERY_DULBE          (1u << 16)
+#define NVME_WCE                     (1u << 0)
+#define NVME_COALESCING_THRESHOLD(v) ((v)&0xff) /* entries less one */
+#define NVME_COALESCING_TIME(v)      ((v) >> 8 & 0xff)
+#define NVME_COALESCING_FIELDS       0xffffu
+#define NVME_VECTOR(dw11)            ((dw11)&0xffff)
+#define NVME_VECTOR_ALONE            (1u << 16)
+#define NVME_ATOMICITY_OFF           (1u << 0)
+#define NVME_EVENTS_WARNINGS         0xffu
+#define NVME_EVENTS_NAMESPACE        (1u << 8)
+
+/* Asynchronous events: type, information. Base 5.2.1. */
+enum nvme_event_type { NVME_EVENT_ERROR = 0, NVME_EVENT_HEALTH = 1, NVME_EVENT_NOTICE = 2 };
+#define NVME_EVENT_TYPES          3
+#define NVME_EVENT_DOORBELL       0 /* of Error: no such register */
+#define NVME_EVENT_DOORBELL_VALUE 1
+#define NVME_EVENT_TEMPERATURE    1 /* of Health */
+#define NVME_EVENT_NS_CHANGED     0 /* of Notice */
+#define NVME_EVENT(type, info, log) \
+	((uint32_t)(type) | (uint32_t)(info) << 8 | (uint32_t)(log) << 16)
+
+/* Get Log Page. Base 5.16. */
+#define NVME_LOG_ID(dw10)     ((dw10)&0xff)
+#define NVME_LOG_RETAIN(dw10) ((dw10) >> 15 & 1)
+#define NVME_LOG_NUMDL(dw10)  ((dw10) >> 16)
+#define NVME_LOG_NUMDU(dw11)  ((dw11)&0xffff)
+#define NVME_LOG_BY_INDEX     (1u << 23) /* of dword 14: OT */
+#define NVME_LOG_BYTES        4096u      /* of the largest */
+enum nvme_log {
+	NVME_LOG_SUPPORTED = 0x00,
+	NVME_LOG_ERRORS = 0x01,
+	NVME_LOG_HEALTH = 0x02,
+	NVME_LOG_FIRMWARE = 0x03,
+	NVME_LOG_CHANGED_NS = 0x04,
+	NVME_LOG_COMMANDS = 0x05,
+	NVME_LOG_FEATURES = 0x12,
+	NVME_LOG_MI_COMMANDS = 0x13,
+};
+#define NVME_WARNING_TEMPERATURE (1u << 1)
+
+/* What a command, a feature or a log page is, in the logs of these. Base 5.16.1.1, .6, .18. */
+#define NVME_IS_SUPPORTED   (1u << 0)
+#define NVME_CHANGES_BLOCKS (1u << 1)
+#define NVME_CHANGES_NS     (1u << 2)
+#define NVME_ALONE_IN_NS    (1u << 16)
+#define NVME_OF_NAMESPACE   (1u << 20)
+#define NVME_OF_CONTROLLER  (1u << 21)
+
+/* Format NVM, dword 10. Base 5.14. */
+#define NVME_FORMAT_LBAF(dw10) (((dw10)&15) | ((dw10) >> 12 & 3) << 4)
+#define NVME_FORMAT_MSET       (1u << 4)
+#define NVME_FORMAT_PI(dw10)   ((dw10) >> 5 & 7)
+#define NVME_FORMAT_SES(dw10)  ((dw10) >> 9 & 7)
+#define NVME_SES_USER_DATA     1
 
 /* Abort: dword 10; completion dword 0: the command was not aborted. Base 5.1. */
 #define NVME_ABORT_SQID(dw10) ((dw10)&0xffff)
@@ -162,9 +249,8 @@ enum nvme_cns {
 #define NVME_RW_FUA         (1u << 30)
 
 /* Dataset Management, dwords 10 and 11; a range. NVM 3.2.3. */
-#define NVME_DSM_NR(dw10)    (((dw10)&0xff) + 1)
-#define NVME_DSM_DEALLOCATE  (1u << 2)
-#define NVME_DSM_MAX_RANGES  256
-#define NVME_DSM_RANGE_BYTES 16u
+#define NVME_DSM_NR(dw10)   (((dw10)&0xff) + 1)
+#define NVME_DSM_DEALLOCATE (1u << 2)
+#define NVME_DSM_MAX_RANGES 256
 
 #endif

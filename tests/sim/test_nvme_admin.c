@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated NVMe controller: identify, queues, features. */
+#define _GNU_SOURCE
 #include "test_nvme_rig.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define INVALID_OPCODE (0x001 | DNR)
 #define INVALID_FIELD  (0x002 | DNR)
@@ -15,15 +18,6 @@
 #define INVALID_VECTOR (0x108 | DNR)
 #define INVALID_DELETE (0x10c | DNR)
 #define NOT_SAVEABLE   (0x10d | DNR)
-
-static uint64_t le(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	while (bytes--)
-		v = v << 8 | p[bytes];
-	return v;
-}
 
 static unsigned identify(struct rig *r, uint32_t nsid, unsigned cns, uint64_t prp1, uint64_t prp2)
 {
@@ -54,13 +48,24 @@ static void identify_controller(void **state)
 	assert_int_equal(m.ptr[77], 5);
 	assert_int_equal(le(m.ptr + 80, 4), 0x20000);
 	assert_int_equal(m.ptr[111], 1);
-	assert_int_equal(le(m.ptr + 256, 2), 0); /* OACS */
+	assert_int_equal(le(m.ptr + 92, 4), 0x100); /* OAES */
+	assert_int_equal(le(m.ptr + 256, 2), 2);    /* OACS: Format */
+	assert_int_equal(m.ptr[258], 3);            /* ACL */
+	assert_int_equal(m.ptr[259], 3);            /* AERL */
+	assert_int_equal(m.ptr[260], 3);            /* FRMW */
+	assert_int_equal(m.ptr[261], 0x26);         /* LPA */
+	assert_int_equal(m.ptr[262], 63);           /* ELPE */
+	assert_int_equal(m.ptr[263], 0);            /* NPSS */
+	assert_int_equal(le(m.ptr + 266, 2), 343);  /* WCTEMP */
+	assert_int_equal(le(m.ptr + 268, 2), 353);  /* CCTEMP */
 	assert_int_equal(m.ptr[512], 0x66);
 	assert_int_equal(m.ptr[513], 0x44);
-	assert_int_equal(le(m.ptr + 516, 4), 1); /* NN */
-	assert_int_equal(le(m.ptr + 520, 2), 0xd); /* ONCS: Compare, DSM, Write Zeroes */
-	assert_int_equal(m.ptr[525] & 1, 1);     /* VWC */
-	assert_int_equal(le(m.ptr + 536, 4), 0); /* SGLS */
+	assert_int_equal(le(m.ptr + 516, 4), 1);    /* NN */
+	assert_int_equal(le(m.ptr + 520, 2), 0x1d); /* ONCS: not Write Uncorrectable */
+	assert_int_equal(m.ptr[524], 0);            /* FNA */
+	assert_int_equal(le(m.ptr + 540, 4), 1);    /* MNAN */
+	assert_int_equal(m.ptr[525] & 1, 1);        /* VWC */
+	assert_int_equal(le(m.ptr + 536, 4), 0);    /* SGLS */
 	assert_memory_equal(m.ptr + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
 	assert_int_equal(strlen((char *)m.ptr + 768), 32 + 36);
 	for (unsigned i = 3072; i < 4096; i++)
@@ -82,10 +87,13 @@ static void identify_namespace(void **state)
 	assert_int_equal(le(m.ptr, 8), 37);
 	assert_int_equal(le(m.ptr + 8, 8), 37);
 	assert_int_equal(le(m.ptr + 16, 8), 37);
-	assert_int_equal(m.ptr[25], 0);                  /* NLBAF */
-	assert_int_equal(m.ptr[26], 0);                  /* FLBAS */
+	assert_int_equal(m.ptr[25], 3);                  /* NLBAF */
+	assert_int_equal(m.ptr[26], 1);                  /* FLBAS */
+	assert_int_equal(m.ptr[33], 9);                  /* DLFEAT: zeroes, DEAC */
 	assert_int_equal(m.ptr[99], 1);                  /* NSATTR: write protected */
-	assert_int_equal(le(m.ptr + 128, 4), 12u << 16); /* LBAF0 */
+	assert_int_equal(le(m.ptr + 128, 4), 9u << 16);  /* LBAF0 */
+	assert_int_equal(le(m.ptr + 132, 4), 12u << 16); /* LBAF1 */
+	assert_int_equal(le(m.ptr + 136, 8), 0);         /* 37 pages are no whole number of those */
 	assert_int_equal(identify(&r, 0, 0, phys_of(&r, m.ptr), 0), INVALID_NS);
 	assert_int_equal(identify(&r, 2, 0, phys_of(&r, m.ptr), 0), INVALID_NS);
 	assert_int_equal(identify(&r, ~0u, 0, phys_of(&r, m.ptr), 0), INVALID_NS);
@@ -156,7 +164,7 @@ static void identify_over_two_pages(void **state)
 
 static void unknown_commands(void **state)
 {
-	static const unsigned unknown[] = {0x02, 0x0c, 0x10, 0x7f, 0x80, 0xc0, 0xff};
+	static const unsigned unknown[] = {0x0d, 0x10, 0x11, 0x7f, 0x81, 0xc0, 0xff};
 	uint32_t dw[16] = {0};
 	struct cqe cqe;
 	struct rig r;
@@ -283,15 +291,6 @@ static void queue_memory_by_page_size(void **state)
 	rig_stop(&r);
 }
 
-static struct cqe features(struct rig *r, unsigned opcode, uint32_t dw10, uint32_t dw11)
-{
-	uint32_t dw[16] = {opcode | 0x1234 << 16};
-
-	dw[10] = dw10;
-	dw[11] = dw11;
-	return run(r, &r->admin, dw);
-}
-
 static void number_of_queues(void **state)
 {
 	struct phyr_sim_nvme_config c = {.queues = 8};
@@ -301,41 +300,63 @@ static void number_of_queues(void **state)
 
 	rig_start(&r, 1 << 20, &c);
 	rig_enable(&r, 12);
-	assert_int_equal(features(&r, 0x0a, 7, 0).dw0, 7 | 7 << 16);
-	assert_int_equal(features(&r, 0x09, 7, 0xffff).status, INVALID_FIELD);
-	assert_int_equal(features(&r, 0x09, 7, 0xffff0000).status, INVALID_FIELD);
-	assert_int_equal(features(&r, 0x09, 7 | 1u << 31, 0).status, NOT_SAVEABLE);
-	assert_int_equal(features(&r, 0x0a, 7 | 1 << 8, 0).status, INVALID_FIELD);
-	assert_int_equal(features(&r, 0x09, 0x55, 0).status, INVALID_FIELD);
-	assert_int_equal(features(&r, 0x0a, 0x55, 0).status, INVALID_FIELD);
-	cqe = features(&r, 0x09, 7, 2 | 99 << 16);
+	assert_int_equal(admin(&r, 0x0a, 0, 7, 0, NULL).dw0, 7 | 7 << 16);
+	assert_int_equal(admin(&r, 0x09, 0, 7, 0xffff, NULL).status, INVALID_FIELD);
+	assert_int_equal(admin(&r, 0x09, 0, 7, 0xffff0000, NULL).status, INVALID_FIELD);
+	assert_int_equal(admin(&r, 0x09, 0, 7 | 1u << 31, 0, NULL).status, NOT_SAVEABLE);
+	assert_int_equal(admin(&r, 0x09, 0, 0x55, 0, NULL).status, INVALID_FIELD);
+	assert_int_equal(admin(&r, 0x0a, 0, 0x55, 0, NULL).status, INVALID_FIELD);
+	cqe = admin(&r, 0x09, 0, 7, 2 | 99 << 16, NULL);
 	assert_int_equal(cqe.status, 0);
 	assert_int_equal(cqe.dw0, 2 | 7 << 16);
-	assert_int_equal(features(&r, 0x0a, 7, 0).dw0, 2 | 7 << 16);
+	assert_int_equal(admin(&r, 0x0a, 0, 7, 0, NULL).dw0, 2 | 7 << 16);
 	pair_create(&r, &p, 3, 16, -1);
 	assert_int_equal(create_cq(&r, 8, 16, p.cq.phys, 1), 0);
 	assert_int_equal(create_sq(&r, 4, 16, p.sq.phys, 8 << 16 | 1), INVALID_QID);
-	assert_int_equal(features(&r, 0x09, 7, 0).status, SEQUENCE_ERROR);
+	assert_int_equal(admin(&r, 0x09, 0, 7, 0, NULL).status, SEQUENCE_ERROR);
 	rig_disable(&r);
 	rig_enable(&r, 12);
-	assert_int_equal(features(&r, 0x0a, 7, 0).dw0, 7 | 7 << 16);
+	assert_int_equal(admin(&r, 0x0a, 0, 7, 0, NULL).dw0, 7 | 7 << 16);
 	ring_free(&r, &p.sq);
 	ring_free(&r, &p.cq);
 	rig_stop(&r);
 }
 
-static void volatile_write_cache(void **state)
+/* Two more, one of them in use: which identifiers are active, and what the other looks like. */
+static void identify_several(void **state)
 {
+	static const uint8_t lbads[] = {9, 12, 13, 16};
+	struct phyr_sim_nvme_ns more[3] = {{.fd = -1}, {.block_lg2 = 16}, {.fd = -1}};
+	struct phyr_sim_nvme_config c = {.more = more, .nr_more = 3};
 	struct rig r;
+	struct mem m;
 
-	rig_start(&r, 1 << 20, NULL);
+	more[1].fd = memfd_create("more", 0);
+	assert_int_equal(ftruncate(more[1].fd, 5 * 65536), 0);
+	rig_start(&r, 1 << 20, &c);
 	rig_enable(&r, 12);
-	assert_int_equal(features(&r, 0x0a, 6, 0).dw0, 1);
-	assert_int_equal(features(&r, 0x09, 6, 0).status, 0);
-	assert_int_equal(features(&r, 0x0a, 6, 0).dw0, 0);
-	assert_int_equal(features(&r, 0x09, 6, 1).status, 0);
-	assert_int_equal(features(&r, 0x0a, 6, 0).dw0, 1);
+	m = mem_alloc(&r, 4096);
+	assert_int_equal(identify(&r, 0, 1, phys_of(&r, m.ptr), 0), 0);
+	assert_int_equal(le(m.ptr + 516, 4), 4); /* NN */
+	assert_int_equal(le(m.ptr + 540, 4), 4); /* MNAN */
+	assert_int_equal(identify(&r, 0, 2, phys_of(&r, m.ptr), 0), 0);
+	assert_int_equal(le(m.ptr, 8), 1 | 3ull << 32);
+	assert_int_equal(le(m.ptr + 8, 4), 0);
+	assert_int_equal(identify(&r, 1, 2, phys_of(&r, m.ptr), 0), 0);
+	assert_int_equal(le(m.ptr, 8), 3);
+	assert_int_equal(identify(&r, 3, 0, phys_of(&r, m.ptr), 0), 0);
+	assert_int_equal(le(m.ptr, 8), 5);
+	assert_int_equal(m.ptr[26], 3);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(m.ptr[130 + 4 * i], lbads[i]);
+	assert_int_equal(identify(&r, 2, 0, phys_of(&r, m.ptr), 0), 0);
+	for (unsigned i = 0; i < 4096; i++)
+		assert_int_equal(m.ptr[i], 0);
+	assert_int_equal(identify(&r, 4, 3, phys_of(&r, m.ptr), 0), INVALID_NS);
+	assert_int_equal(identify(&r, 5, 0, phys_of(&r, m.ptr), 0), INVALID_NS);
+	mem_free(&r, &m);
 	rig_stop(&r);
+	close(more[1].fd);
 }
 
 int main(void)
@@ -351,7 +372,7 @@ int main(void)
 		cmocka_unit_test(entry_sizes_come_first),
 		cmocka_unit_test(queue_memory_by_page_size),
 		cmocka_unit_test(number_of_queues),
-		cmocka_unit_test(volatile_write_cache),
+		cmocka_unit_test(identify_several),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,28 @@ struct cqe run(struct rig *r, struct pair *p, const uint32_t dw[16])
 	return cqe;
 }
 
+struct cqe admin(struct rig *r, unsigned opcode, uint32_t nsid, uint32_t dw10, uint32_t dw11,
+		 const void *ptr)
+{
+	uint64_t phys = ptr ? phys_of(r, ptr) : NOT_RAM;
+	uint32_t dw[16] = {opcode | 0x1234u << 16, nsid};
+
+	dw[6] = (uint32_t)phys;
+	dw[7] = (uint32_t)(phys >> 32);
+	dw[10] = dw10;
+	dw[11] = dw11;
+	return run(r, &r->admin, dw);
+}
+
+uint64_t le(const uint8_t *p, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
 static unsigned admin_queue_cmd(struct rig *r, unsigned opcode, uint64_t phys, uint32_t dw10,
 				uint32_t dw11)
 {

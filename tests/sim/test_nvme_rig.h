@@ -96,6 +96,19 @@ void cq_ring(struct rig *r, struct pair *p);
 /* One command from start to end; fails the test when none or a wrong completion comes. */
 struct cqe run(struct rig *r, struct pair *p, const uint32_t dw[16]);
 
+/* An admin command with its data at @ptr of pinned memory (NULL: none). */
+struct cqe admin(struct rig *r, unsigned opcode, uint32_t nsid, uint32_t dw10, uint32_t dw11,
+		 const void *ptr);
+#define IDENTIFY     0x06
+#define GET_LOG      0x02
+#define SET_FEATURES 0x09
+#define GET_FEATURES 0x0a
+#define ASYNC_EVENT  0x0c
+#define FORMAT       0x80
+
+/* A little-endian number of so many bytes. */
+uint64_t le(const uint8_t *p, unsigned bytes);
+
 /* Create both queues of a pair with given vector (-1: no interrupts); asserts success. */
 void pair_create(struct rig *r, struct pair *p, unsigned qid, unsigned entries, int vector);
 void pair_delete(struct rig *r, struct pair *p);

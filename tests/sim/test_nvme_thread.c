@@ -107,7 +107,8 @@ static void wait_csts(struct rig *r, uint32_t value)
 		sched_yield();
 }
 
-static void admin(struct rig *r, unsigned opcode, uint64_t phys, uint32_t dw10, uint32_t dw11)
+static void polled_admin(struct rig *r, unsigned opcode, uint64_t phys, uint32_t dw10,
+			 uint32_t dw11)
 {
 	uint32_t dw[16] = {opcode};
 	struct cqe cqe;
@@ -131,8 +132,8 @@ static void host_start(struct host *h, struct rig *r, unsigned id, uint64_t seed
 	assert_non_null(h->data);
 	ring_alloc(r, &h->io.sq, ENTRIES, 64);
 	ring_alloc(r, &h->io.cq, ENTRIES, 16);
-	admin(r, 0x05, h->io.cq.phys, (id + 1) | (ENTRIES - 1) << 16, 1);
-	admin(r, 0x01, h->io.sq.phys, (id + 1) | (ENTRIES - 1) << 16, (id + 1) << 16 | 1);
+	polled_admin(r, 0x05, h->io.cq.phys, (id + 1) | (ENTRIES - 1) << 16, 1);
+	polled_admin(r, 0x01, h->io.sq.phys, (id + 1) | (ENTRIES - 1) << 16, (id + 1) << 16 | 1);
 	assert_int_equal(pthread_create(&h->thread, NULL, host_main, h), 0);
 }
 
