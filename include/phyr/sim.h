@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The simulated machine: physical memory, an IOMMU that walks page tables in that memory through an
- * IOTLB, and devices, of your own or an NVMe controller over a file. It needs no right and no
+ * IOTLB, and devices, of your own or an NVMe controller over files. It needs no right and no
  * hardware.
  *
  * Its memory is the process's own. What is pinned gets simulated physical pages, scattered as a

@@ -138,7 +138,7 @@ static bool run(struct sim_nvme *n)
 
 bool phyr_sim_nvme_run_one(struct sim_nvme *n)
 {
-	bool did = run(n), more = has_work(n);
+	bool did = run(n), more = did ? has_work(n) : phyr_sim_nvme_held_goes_on(n);
 
 	if (!did || !more)
 		phyr_sim_nvme_raise_coalesced(n);

@@ -149,7 +149,7 @@ enum nvme_cns {
 #define NVME_NSID_ALL     0xffffffffu
 #define NVME_NSID_HIGHEST 0xfffffffdu
 
-/* Features. Base 5.15, 5.27; their identifiers and dword 11 Base 5.27.1. */
+/* Features. Base 5.15, 5.27; their identifiers and dword 11 Base 5.27.1, of 05h and 0Ah NVM 4.1.3. */
 #define NVME_FEATURE_ID(dw10)     ((dw10)&0xff)
 #define NVME_FEATURE_SELECT(dw10) ((dw10) >> 8 & 7)
 #define NVME_FEATURE_SAVE         (1u << 31)
