@@ -120,37 +120,38 @@ static int init(struct sim_nvme *n, uint32_t source, const struct phyr_sim_nvme_
 	return 0;
 }
 
-static int make(struct phyr_env *env, uint32_t source, const struct phyr_sim_nvme_config *config,
-		struct sim_nvme **out)
+/* @return NULL: *err says why */
+static struct sim_nvme *make(struct phyr_env *env, uint32_t source,
+			     const struct phyr_sim_nvme_config *config, int *err)
 {
 	struct sim_nvme *n = env_alloc(env, sizeof(*n));
 	const char *wrong;
-	int err;
 
-	if (!n)
-		return create_error(env, -ENOMEM, "no memory for a controller");
+	if (!n) {
+		*err = create_error(env, -ENOMEM, "no memory for a controller");
+		return NULL;
+	}
 	n->env = env;
 	wrong = take_config(n, config);
-	err = wrong ? create_error(env, -EINVAL, wrong) : init(n, source, config);
-	if (err)
-		free_controller(n);
-	else
-		*out = n;
-	return err;
+	*err = wrong ? create_error(env, -EINVAL, wrong) : init(n, source, config);
+	if (!*err)
+		return n;
+	free_controller(n);
+	return NULL;
 }
 
 int phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
 			 const struct phyr_sim_nvme_config *config, struct phyr_sim_dev **out)
 {
 	struct phyr_env *env = phyr_sim_env(sim);
-	struct sim_nvme *n = NULL;
+	struct sim_nvme *n;
 	int err;
 
 	if (!config || config->size != sizeof(*config))
 		return create_error(env, -EINVAL,
 				    "config->size is not sizeof(struct phyr_sim_nvme_config)");
-	err = make(env, source, config, &n);
-	if (err)
+	n = make(env, source, config, &err);
+	if (!n)
 		return err;
 	err = phyr_sim_dev_add(sim, &ops, n, source, &n->sdev);
 	if (err) {

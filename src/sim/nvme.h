@@ -160,10 +160,11 @@ struct sim_nvme {
 	struct sim_nvme_settings set;
 	struct sim_nvme_events events;
 	uint16_t coalesced[PHYR_SIM_VECTORS]; /* completions that were not told of yet */
-	uint32_t next_sq;                     /* where the round goes on */
-	uint32_t burst_sq;                    /* whose turn it is, */
-	unsigned burst_left;                  /* and for how many commands more */
-	struct sim_nvme_sq *sqs;              /* [max_queues + 1]; 0 is the admin queue */
+	bool any_coalesced;
+	uint32_t next_sq;        /* where the round goes on */
+	uint32_t burst_sq;       /* whose turn it is, */
+	unsigned burst_left;     /* and for how many commands more */
+	struct sim_nvme_sq *sqs; /* [max_queues + 1]; 0 is the admin queue */
 	struct sim_nvme_cq *cqs;
 	unsigned nr_held;
 	struct sim_nvme_held held[SIM_NVME_HELD]; /* in the order in which they were fetched */

@@ -152,16 +152,18 @@ static bool waits_for_more(struct sim_nvme *n, unsigned vector)
 	    n->coalesced[vector] >= NVME_COALESCING_THRESHOLD(c))
 		return false;
 	n->coalesced[vector]++;
+	n->any_coalesced = true;
 	return true;
 }
 
 /* The time that may pass is not asked: when there is nothing to do, it is over. */
 void phyr_sim_nvme_raise_coalesced(struct sim_nvme *n)
 {
-	for (unsigned vector = 0; vector < PHYR_SIM_VECTORS; vector++) {
+	for (unsigned vector = 0; n->any_coalesced && vector < PHYR_SIM_VECTORS; vector++) {
 		if (n->coalesced[vector])
 			raise(n, vector);
 	}
+	n->any_coalesced = false;
 }
 
 static void advance(struct sim_nvme_cq *cq)

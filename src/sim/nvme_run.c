@@ -64,6 +64,7 @@ void phyr_sim_nvme_pull(struct sim_nvme *n)
 {
 	n->gone = true;
 	n->nr_held = 0;
+	memset(n->coalesced, 0, sizeof(n->coalesced));
 }
 
 static void meet_fault(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,

@@ -104,6 +104,62 @@ static void reads_and_writes(struct rig *r, struct pair *p, struct mem *m, uint6
 	assert_int_equal(rig_read(r, 0x1c), 1);
 }
 
+static unsigned log_page(struct rig *r, uint64_t prp1)
+{
+	uint32_t dw[16] = {GET_LOG};
+
+	dw[6] = (uint32_t)prp1;
+	dw[10] = 2 | 127 << 16;
+	return run(r, &r->admin, dw).status;
+}
+
+/* Compare and ranges are read, log pages written. */
+static void other_commands(struct rig *r, struct pair *p, struct mem *m, uint64_t *list)
+{
+	uint32_t dw[16];
+
+	memset(m->ptr, 0x11, 4096);
+	assert_int_equal(rw(r, p, 1, 16, 8, BOTH_AT, 0), 0);
+	memset(m->ptr + 4096, 0x11, 4096);
+	assert_int_equal(rw(r, p, 5, 16, 8, READ_ONLY_AT, 0), 0);
+	assert_int_equal(rw(r, p, 5, 16, 8, WRITE_ONLY_AT, 0), TRANSFER);
+	expect_fault(WRITE_ONLY_AT, PHYR_READ);
+	memset(list, 0, 64);
+	rw_build(dw, 9, 1, 0, 1, LIST_AT, 0);
+	dw[10] = dw[12] = 0;
+	assert_int_equal(run(r, p, dw).status, 0);
+	dw[6] = SECRET_LIST;
+	assert_int_equal(run(r, p, dw).status, TRANSFER);
+	expect_fault(SECRET_LIST, PHYR_READ);
+	assert_int_equal(log_page(r, WRITE_ONLY_AT), 0);
+	assert_int_equal(log_page(r, READ_ONLY_AT), TRANSFER);
+	expect_fault(READ_ONLY_AT, PHYR_WRITE);
+	assert_int_equal(nr_faults, 0);
+	assert_int_equal(rig_read(r, 0x1c), 1);
+}
+
+/* The rings' tables are taken away: what can't be reached is fatal, and the log tells of the ring. */
+static void queue_is_unmapped(struct rig *r, struct pair *p, struct tables *t,
+			      struct phyr_soft_hw *hw)
+{
+	uint64_t entry = t->high[p->sq.phys >> 30 & 511];
+	uint32_t dw[16] = {0, 1};
+	struct cqe cqe;
+
+	t->high[p->sq.phys >> 30 & 511] = 0;
+	hw->invalidate(hw, 1, 0, UINT64_MAX);
+	sq_put(p, dw);
+	sq_ring(r, p);
+	rig_settle(r);
+	assert_int_equal(rig_read(r, 0x1c), 3);
+	assert_false(cq_take(p, &cqe));
+	expect_fault(p->sq.phys + 64 * (uint64_t)((p->sq.place + 15) % 16), PHYR_READ);
+	t->high[p->sq.phys >> 30 & 511] = entry;
+	rig_disable(r);
+	ring_free(r, &p->sq);
+	ring_free(r, &p->cq);
+}
+
 static void asks_for_what_it_needs(void **state)
 {
 	struct phyr_soft_table table = {.format = PHYR_PGTBL_VTDSS, .levels = 4, .domain = 1};
@@ -128,12 +184,14 @@ static void asks_for_what_it_needs(void **state)
 	assert_int_equal(hw->set_table(hw, SOURCE, &table, on_fault, NULL), 0);
 	phyr_sim_dev_set_iommu(r.dev, true);
 	reads_and_writes(&r, &p, &m, (uint64_t *)(m.ptr + 12288));
+	other_commands(&r, &p, &m, (uint64_t *)(m.ptr + 12288));
+	queue_is_unmapped(&r, &p, &t, hw);
 
 	phyr_sim_dev_set_iommu(r.dev, false);
 	hw->clear_table(hw, SOURCE, 1);
 	free_tables(&r, &t);
 	mem_free(&r, &m);
-	rig_stop_io(&r, &p);
+	rig_stop(&r);
 }
 
 int main(void)

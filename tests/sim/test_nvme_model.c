@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simulated NVMe controller against a slow, obvious one: random commands with random PRP entries
- * at each page size, some of them spoiled; after each, all of memory and of the file must be what
- * the model says.
+ * The simulated NVMe controller against a slow, obvious one: random commands of two namespaces with
+ * random PRP entries at each page size, some of them spoiled, delayed or failed by plan; after each,
+ * all of memory and of both files must be what the model says.
  */
 #define _GNU_SOURCE
 #include "test_nvme_rig.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/rnd.h"
@@ -16,13 +17,27 @@
 #define ARENA     (2u << 20) /* data pages, contiguous, given out in random order */
 #define LISTS     (1u << 18)
 #define FILE_SIZE (3u << 20)
-#define BLOCK     512u
 #define MAX_BYTES (1u << 20)
 #define ROUNDS    300
 #define MAX_PAGES (MAX_BYTES / 4096 + 1)
 
-#define PRP_OFFSET (0x013 | DNR)
-#define TRANSFER   0x004
+#define WRITE   1
+#define READ    2
+#define COMPARE 5
+#define ZEROES  8
+#define DSM     9
+
+#define PRP_OFFSET      (0x013 | DNR)
+#define TRANSFER        0x004
+#define LBA_RANGE       (0x080 | DNR)
+#define COMPARE_FAILURE (0x285 | DNR)
+#define MAX_RANGES      16
+
+struct ns {
+	int fd;
+	uint64_t block;
+	uint8_t *copy;
+};
 
 struct model {
 	struct rnd rnd;
@@ -31,13 +46,14 @@ struct model {
 	uint64_t page;
 	uint8_t *arena, *arena_copy;
 	uint64_t *lists;
-	uint8_t *file_copy;
+	struct ns ns[2];
 	uint8_t *scratch;
 };
 
 /* One command: where each page of its data lies. */
 struct plan {
-	bool write;
+	struct ns *ns;
+	unsigned opcode;
 	uint64_t slba, bytes, offset;
 	unsigned nr;
 	uint8_t *pages[MAX_PAGES];
@@ -121,10 +137,13 @@ static void spoil(struct model *m, struct plan *p)
 
 static struct plan make_plan(struct model *m)
 {
-	struct plan p = {.write = rnd_below(&m->rnd, 2)};
+	static const unsigned opcodes[] = {READ, WRITE, COMPARE};
+	struct plan p = {.ns = &m->ns[rnd_below(&m->rnd, 2)],
+			 .opcode = opcodes[rnd_below(&m->rnd, 3)]};
+	uint64_t block = p.ns->block;
 
-	p.bytes = rnd_log(&m->rnd, 1, MAX_BYTES / BLOCK) * BLOCK;
-	p.slba = rnd_below(&m->rnd, (FILE_SIZE - p.bytes) / BLOCK + 1);
+	p.bytes = rnd_log(&m->rnd, 1, MAX_BYTES / block) * block;
+	p.slba = rnd_below(&m->rnd, (FILE_SIZE - p.bytes) / block + 1);
 	if (rnd_below(&m->rnd, 2))
 		p.offset = rnd_below(&m->rnd, m->page / 4) * 4;
 	p.nr = (unsigned)((p.offset + p.bytes + m->page - 1) / m->page);
@@ -142,24 +161,60 @@ static uint64_t bytes_before(const struct model *m, const struct plan *p, unsign
 	return n < p->bytes ? n : p->bytes;
 }
 
+/* Page @i's part of the data: in memory, its copy, and in the copy of the file. */
+struct piece {
+	uint8_t *memory, *memory_copy, *file;
+	uint64_t len;
+};
+
+static struct piece piece_of(struct model *m, const struct plan *p, unsigned i)
+{
+	uint64_t from = bytes_before(m, p, i);
+	uint8_t *memory = p->pages[i] + (i ? 0 : p->offset);
+
+	return (struct piece){.memory = memory,
+			      .memory_copy = m->arena_copy + (memory - m->arena),
+			      .file = p->ns->copy + p->slba * p->ns->block + from,
+			      .len = bytes_before(m, p, i + 1) - from};
+}
+
 /* What a good command does, to the copies, page by page. */
 static void apply(struct model *m, const struct plan *p)
 {
 	for (unsigned i = 0; i < p->nr; i++) {
-		uint64_t from = bytes_before(m, p, i), len = bytes_before(m, p, i + 1) - from;
-		uint8_t *memory = m->arena_copy + (p->pages[i] - m->arena) + (i ? 0 : p->offset);
-		uint8_t *file = m->file_copy + p->slba * BLOCK + from;
+		struct piece piece = piece_of(m, p, i);
 
-		if (p->write)
-			memcpy(file, memory, len);
-		else
-			memcpy(memory, file, len);
+		if (p->opcode == WRITE)
+			memcpy(piece.file, piece.memory_copy, piece.len);
+		else if (p->opcode == READ)
+			memcpy(piece.memory_copy, piece.file, piece.len);
 	}
 }
 
-static void read_file(struct model *m)
+/* Have a Compare find what it looks for, but for one byte in half of those that are not spoiled. */
+static void prepare_compare(struct model *m, struct plan *p)
 {
-	assert_int_equal(pread(m->rig.fd, m->scratch, FILE_SIZE, 0), FILE_SIZE);
+	struct piece piece;
+
+	for (unsigned i = 0; i < p->nr; i++) {
+		piece = piece_of(m, p, i);
+		memcpy(piece.memory, piece.file, piece.len);
+		memcpy(piece.memory_copy, piece.file, piece.len);
+	}
+	if (p->status || rnd_below(&m->rnd, 2))
+		return;
+	do
+		piece = piece_of(m, p, (unsigned)rnd_below(&m->rnd, p->nr));
+	while (!piece.len);
+	piece.len = rnd_below(&m->rnd, piece.len);
+	piece.memory[piece.len] ^= 0x10;
+	piece.memory_copy[piece.len] ^= 0x10;
+	p->status = COMPARE_FAILURE;
+}
+
+static void read_file(struct model *m, const struct ns *ns)
+{
+	assert_int_equal(pread(ns->fd, m->scratch, FILE_SIZE, 0), FILE_SIZE);
 }
 
 /*
@@ -168,58 +223,170 @@ static void read_file(struct model *m)
  */
 static void check_spoiled(struct model *m, const struct plan *p)
 {
-	uint64_t moved = bytes_before(m, p, p->bad), at = p->slba * BLOCK;
+	uint64_t moved = bytes_before(m, p, p->bad), at = p->slba * p->ns->block;
 
-	if (p->write) {
-		assert_memory_equal(m->scratch, m->file_copy, at);
-		assert_memory_equal(m->scratch + at + moved, m->file_copy + at + moved,
+	if (p->opcode == WRITE) {
+		read_file(m, p->ns);
+		assert_memory_equal(m->scratch, p->ns->copy, at);
+		assert_memory_equal(m->scratch + at + moved, p->ns->copy + at + moved,
 				    FILE_SIZE - at - moved);
-		memcpy(m->file_copy + at, m->scratch + at, moved);
+		memcpy(p->ns->copy + at, m->scratch + at, moved);
 	}
-	for (unsigned i = 0; i < p->bad && !p->write; i++) {
-		uint8_t *page = p->pages[i] + (i ? 0 : p->offset);
-		uint64_t from = bytes_before(m, p, i), len = bytes_before(m, p, i + 1) - from;
+	for (unsigned i = 0; i < p->bad && p->opcode == READ; i++) {
+		struct piece piece = piece_of(m, p, i);
 
-		if (memcmp(page, m->file_copy + at + from, len))
-			continue; /* not moved: the whole arena is compared below */
-		memcpy(m->arena_copy + (page - m->arena), page, len);
+		if (!memcmp(piece.memory, piece.file, piece.len))
+			memcpy(piece.memory_copy, piece.memory, piece.len);
+		/* else not moved: the whole arena is compared below */
+	}
+}
+
+static unsigned run_on(struct model *m, const struct ns *ns, uint32_t dw[16])
+{
+	dw[1] = ns == &m->ns[0] ? 1 : 2;
+	return run(&m->rig, &m->io, dw).status;
+}
+
+/* A fault for the next command: a delay, or a status. @return the status, 0: none */
+static unsigned make_fault(struct model *m)
+{
+	struct phyr_sim_nvme_fault f = {.kind = PHYR_SIM_NVME_DELAY,
+					.queue = 1,
+					.opcode = PHYR_SIM_NVME_ANY,
+					.steps = rnd_below(&m->rnd, 40)};
+
+	if (rnd_below(&m->rnd, 8))
+		return 0;
+	if (rnd_below(&m->rnd, 2)) {
+		f.kind = PHYR_SIM_NVME_STATUS;
+		f.status = (uint16_t)(1 + rnd_below(&m->rnd, 0x7ff));
+	}
+	assert_int_equal(phyr_sim_nvme_plan(m->rig.dev, &f, 1), 0);
+	return f.status;
+}
+
+static void data_round(struct model *m)
+{
+	struct plan p = make_plan(m);
+	unsigned lie = make_fault(m), status;
+	uint32_t dw[16];
+
+	if (p.opcode == COMPARE)
+		prepare_compare(m, &p);
+	rw_build(dw, p.opcode, 1, p.slba, (uint32_t)(p.bytes / p.ns->block), p.prp1, p.prp2);
+	status = run_on(m, p.ns, dw);
+	assert_int_equal(status, lie ? lie : p.status);
+	if (lie)
+		return;
+	if (p.status == PRP_OFFSET || p.status == TRANSFER)
+		check_spoiled(m, &p);
+	else
+		apply(m, &p);
+}
+
+/* A range of blocks; one in 16 passes the end. */
+static bool pick_range(struct model *m, const struct ns *ns, uint64_t *slba, uint64_t *nr)
+{
+	uint64_t blocks = FILE_SIZE / ns->block;
+
+	*nr = rnd_log(&m->rnd, 1, blocks / 2);
+	*slba = rnd_below(&m->rnd, blocks - *nr + 1);
+	if (rnd_below(&m->rnd, 16))
+		return true;
+	*slba = blocks - *nr + 1 + (rnd_below(&m->rnd, 2) ? rnd_u64(&m->rnd) >> 1 : 0);
+	return false;
+}
+
+static void zeroes_round(struct model *m)
+{
+	struct ns *ns = &m->ns[rnd_below(&m->rnd, 2)];
+	uint64_t slba, nr;
+	bool good = pick_range(m, ns, &slba, &nr);
+	unsigned lie = make_fault(m), want = lie ? lie : good ? 0 : LBA_RANGE;
+	uint32_t dw[16];
+
+	rw_build(dw, ZEROES, 2, slba, (uint32_t)nr, rnd_u64(&m->rnd), rnd_u64(&m->rnd));
+	dw[12] |= (uint32_t)rnd_below(&m->rnd, 2) << 25; /* DEAC */
+	assert_int_equal(run_on(m, ns, dw), want);
+	if (!want)
+		memset(ns->copy + slba * ns->block, 0, nr * ns->block);
+}
+
+static void dsm_round(struct model *m)
+{
+	struct ns *ns = &m->ns[rnd_below(&m->rnd, 2)];
+	uint64_t slba[MAX_RANGES], len[MAX_RANGES];
+	unsigned nr = 1 + (unsigned)rnd_below(&m->rnd, MAX_RANGES);
+	uint32_t attributes = (uint32_t)rnd_below(&m->rnd, 8), dw[16];
+	bool good = true;
+
+	for (unsigned i = 0; i < nr; i++) {
+		good &= pick_range(m, ns, &slba[i], &len[i]);
+		m->lists[2 * i] = len[i] << 32 | (uint32_t)rnd_u64(&m->rnd);
+		m->lists[2 * i + 1] = slba[i];
+	}
+	rw_build(dw, DSM, 3, 0, 1, phys(m, m->lists), 0);
+	dw[10] = nr - 1;
+	dw[11] = attributes;
+	assert_int_equal(run_on(m, ns, dw), good ? 0 : LBA_RANGE);
+	for (unsigned i = 0; good && attributes & 4 && i < nr; i++)
+		memset(ns->copy + slba[i] * ns->block, 0, len[i] * ns->block);
+}
+
+static void compare_all(struct model *m)
+{
+	assert_memory_equal(m->arena, m->arena_copy, ARENA);
+	for (unsigned i = 0; i < 2; i++) {
+		read_file(m, &m->ns[i]);
+		assert_memory_equal(m->scratch, m->ns[i].copy, FILE_SIZE);
 	}
 }
 
 static void one_round(struct model *m)
 {
-	struct plan p = make_plan(m);
-	unsigned status = rw(&m->rig, &m->io, p.write ? 1 : 2, p.slba, (uint32_t)(p.bytes / BLOCK),
-			     p.prp1, p.prp2);
-
-	assert_int_equal(status, p.status);
-	read_file(m);
-	if (p.status)
-		check_spoiled(m, &p);
-	else
-		apply(m, &p);
-	assert_memory_equal(m->arena, m->arena_copy, ARENA);
-	assert_memory_equal(m->scratch, m->file_copy, FILE_SIZE);
+	switch (rnd_below(&m->rnd, 8)) {
+	case 0:
+		zeroes_round(m);
+		break;
+	case 1:
+		dsm_round(m);
+		break;
+	default:
+		data_round(m);
+	}
+	assert_int_equal(phyr_sim_nvme_plan(m->rig.dev, NULL, 0), 0);
+	compare_all(m);
 	if (!rnd_below(&m->rnd, 16)) {
 		fill_pattern(m->arena, ARENA, rnd_u64(&m->rnd));
 		memcpy(m->arena_copy, m->arena, ARENA);
 	}
 }
 
+static void fill_ns(struct ns *ns, int fd, uint64_t block, uint64_t seed)
+{
+	*ns = (struct ns){.fd = fd, .block = block, .copy = malloc(FILE_SIZE)};
+	assert_non_null(ns->copy);
+	fill_pattern(ns->copy, FILE_SIZE, seed);
+	assert_int_equal(pwrite(fd, ns->copy, FILE_SIZE, 0), FILE_SIZE);
+}
+
 static void start(struct model *m, unsigned page_lg2)
 {
+	struct phyr_sim_nvme_ns more = {.fd = memfd_create("second", 0), .block_lg2 = 12};
+	struct phyr_sim_nvme_config c = {.more = &more, .nr_more = 1};
+
+	assert_int_equal(ftruncate(more.fd, FILE_SIZE), 0);
 	m->page = (uint64_t)1 << page_lg2;
-	rig_start_io(&m->rig, FILE_SIZE, NULL, page_lg2, &m->io, 8);
+	rig_start_io(&m->rig, FILE_SIZE, &c, page_lg2, &m->io, 8);
 	m->arena = m->rig.env->alloc_pages(m->rig.env, ARENA);
 	m->lists = m->rig.env->alloc_pages(m->rig.env, LISTS);
 	m->arena_copy = malloc(ARENA);
-	m->file_copy = malloc(FILE_SIZE);
 	m->scratch = malloc(FILE_SIZE);
-	assert_true(m->arena && m->lists && m->arena_copy && m->file_copy && m->scratch);
+	assert_true(m->arena && m->lists && m->arena_copy && m->scratch);
 	fill_pattern(m->arena, ARENA, page_lg2);
 	memcpy(m->arena_copy, m->arena, ARENA);
-	fill_pattern(m->file_copy, FILE_SIZE, 99);
-	assert_int_equal(pwrite(m->rig.fd, m->file_copy, FILE_SIZE, 0), FILE_SIZE);
+	fill_ns(&m->ns[0], m->rig.fd, 512, 99);
+	fill_ns(&m->ns[1], more.fd, 4096, 77);
 }
 
 static void stop(struct model *m)
@@ -227,9 +394,11 @@ static void stop(struct model *m)
 	m->rig.env->free_pages(m->rig.env, m->arena, ARENA);
 	m->rig.env->free_pages(m->rig.env, m->lists, LISTS);
 	free(m->arena_copy);
-	free(m->file_copy);
+	free(m->ns[0].copy);
+	free(m->ns[1].copy);
 	free(m->scratch);
 	rig_stop_io(&m->rig, &m->io);
+	close(m->ns[1].fd);
 }
 
 static void random_commands(void **state)

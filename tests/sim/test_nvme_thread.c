@@ -181,10 +181,78 @@ static void hosts_at_depth(void **state)
 	rig_stop(&r);
 }
 
+struct meddler {
+	struct rig *rig;
+	struct rnd rnd;
+	bool stop;
+	pthread_t thread;
+};
+
+/* Another plan again and again, while the controller works: what is held back goes on. */
+static void *meddle(void *arg)
+{
+	struct meddler *m = arg;
+	struct phyr_sim_nvme_stats stats;
+
+	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
+		struct phyr_sim_nvme_fault f[2] = {
+			{.kind = PHYR_SIM_NVME_DELAY, .steps = rnd_below(&m->rnd, 50)},
+			{.kind = PHYR_SIM_NVME_REORDER, .steps = 1 + rnd_below(&m->rnd, 9)},
+		};
+
+		for (unsigned i = 0; i < 2; i++) {
+			f[i].queue = PHYR_SIM_NVME_ANY_IO;
+			f[i].opcode = PHYR_SIM_NVME_ANY;
+			f[i].after = rnd_below(&m->rnd, 4);
+			f[i].count = 1 + rnd_below(&m->rnd, 20);
+		}
+		if (phyr_sim_nvme_plan(m->rig->dev, f, (unsigned)rnd_below(&m->rnd, 3)))
+			abort();
+		phyr_sim_nvme_set_temperature(m->rig->dev, (uint16_t)rnd_below(&m->rnd, 400));
+		phyr_sim_nvme_get_stats(m->rig->dev, &stats);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void plans_while_it_works(void **state)
+{
+	struct rnd rnd = rnd_start("sim/nvme_thread, plans");
+	struct phyr_sim_nvme_stats stats;
+	struct host hosts[HOSTS];
+	struct meddler m;
+	struct rig r;
+
+	machine_start(&r);
+	rig_admin_memory(&r, 16);
+	rig_write(&r, 0x14, 0x00460001);
+	wait_csts(&r, 1);
+	for (unsigned i = 0; i < HOSTS; i++)
+		host_start(&hosts[i], &r, i, rnd_u64(&rnd));
+	m = (struct meddler){.rig = &r, .rnd = {rnd_u64(&rnd)}};
+	assert_int_equal(pthread_create(&m.thread, NULL, meddle, &m), 0);
+	for (unsigned i = 0; i < HOSTS; i++)
+		pthread_join(hosts[i].thread, NULL);
+	__atomic_store_n(&m.stop, true, __ATOMIC_RELAXED);
+	pthread_join(m.thread, NULL);
+	phyr_sim_nvme_get_stats(r.dev, &stats);
+	assert_int_equal(stats.completions, HOSTS * (DEPTH * LAPS + 2));
+	assert_int_equal(stats.held, 0);
+	phyr_sim_nvme_unplug(r.dev);
+	wait_csts(&r, ~0u);
+	for (unsigned i = 0; i < HOSTS; i++) {
+		r.env->free_pages(r.env, hosts[i].data, 32768);
+		ring_free(&r, &hosts[i].io.sq);
+		ring_free(&r, &hosts[i].io.cq);
+	}
+	rig_stop(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hosts_at_depth),
+		cmocka_unit_test(plans_while_it_works),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
