@@ -123,6 +123,34 @@ static int make_backend(struct phyr *p)
 	return err ? open_error(p, err, "the backend cannot be made") : 0;
 }
 
+/* In the device's thread; a counter that is full is readable already. */
+static void irq(void *arg, unsigned vector)
+{
+	uint64_t one = 1;
+
+	if (write((int)(intptr_t)arg, &one, sizeof(one)) < 0)
+		return;
+}
+
+static int set_vector_fd(void *arg, unsigned vector, int fd)
+{
+	struct phyr *p = arg;
+
+	return phyr_sim_set_irq(p->sdev, vector, fd < 0 ? NULL : irq, (void *)(intptr_t)fd);
+}
+
+/* Who waits for interrupts sleeps, unless the machine may be one that he must step. */
+static void take_interrupts(struct phyr *p)
+{
+	struct phyr_nvme_opts *nvme = &p->opts.nvme;
+
+	if (!nvme->set_vector_fd) {
+		nvme->set_vector_fd = set_vector_fd;
+		nvme->vector_arg = p;
+		nvme->nr_vectors = PHYR_SIM_VECTORS;
+	}
+}
+
 /* A machine with a thread of its own has nothing to step: let that thread run. */
 static void step(void *sim)
 {
@@ -160,7 +188,9 @@ static int sim_open(struct phyr *p, const char *what)
 		return err;
 	phyr_env_wrap(p, phyr_sim_env(p->sim));
 	p->space = phyr_sim_space(p->sim);
-	if (!p->opts.nvme.wait) {
+	if (p->opts.nvme.interrupts)
+		take_interrupts(p);
+	if (!p->opts.nvme.wait && !(p->opts.nvme.interrupts && !p->opts.sim)) {
 		p->opts.nvme.wait = step;
 		p->opts.nvme.wait_arg = p->sim;
 	}

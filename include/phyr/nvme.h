@@ -1,12 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An NVMe driver: bring a controller up, identify it, make queues, read, write, flush.
+ * An NVMe driver: bring a controller up, identify it, make queues, submit commands, outlive its
+ * failures.
  *
- * Data is given as a cursor over dma addresses, so that the mapping is the caller's choice.
- * Specification: NVM Express Base 2.0 and NVM Command Set 1.0.
+ * Data is given as a cursor over dma addresses, or as a map, so that the mapping is the caller's
+ * choice. Specification: NVM Express Base 2.0 and NVM Command Set 1.0; its layouts, for commands that
+ * are passed through, are in nvme_spec.h and nvme_data.h.
  *
- * Threads: a controller's calls, making and destroying queues among them, are for one thread at a
- * time; so are a queue's, and different queues may be used by different threads at once.
+ * Every command that was taken ends exactly once, in its function, with an errno: whatever the device
+ * does, and whatever becomes of it.
+ *
+ * A controller that fails is reset: one that says so (CSTS.CFS), that completes what was never asked,
+ * that leaves a command without an end for a second timeout after an abort, or phyr_nvme_reset() says
+ * so. Before anybody is told of a command's end, the device is disabled and reaches no memory. Then it
+ * is brought up again and compared with what it was; each queue is made again by the next poll of its
+ * own thread, which ends what was in flight: -ETIMEDOUT the late command, -ECANCELED the others. Of
+ * those it is not known whether they were carried out: submit them again. A controller that can't be
+ * brought up, or fails again and again, is given up: all that was in flight and all later calls end
+ * with the errno of its death, one of
+ *   -ENODEV     the registers read all ones: the device is gone
+ *   -EIO        it could not be brought up again, came back as another one, or opts.max_resets is
+ *               reached
+ *   -ETIMEDOUT  it can't be disabled: only an IOMMU keeps it from memory
+ *
+ * Threads: a queue's calls are for one thread at a time, and different queues may be used by different
+ * threads at once. The admin queue, phyr_nvme_queue_create() and _destroy(), phyr_nvme_reset() are for
+ * any thread. phyr_nvme_rescan() and _close() are alone.
  *
  * A device is not trusted: what it says of itself and what it completes is checked before it is used.
  */
@@ -28,11 +47,24 @@ struct phyr_nvme_opts {
 	unsigned page_lg2;   /**< controller page to use; 0: the smallest it has (usually 12) */
 	uint32_t nsid;       /**< namespace; 0: 1 */
 	unsigned queues;     /**< I/O queue pairs wanted at most; 0: 1 */
-	uint64_t timeout_ns; /**< of a command; 0: 10 s. Enabling waits as long as CAP.TO says. */
-	/** Called by whoever polls and finds nothing, to step a simulated device. NULL: calls that wait
-	 *  yield the CPU instead. */
+	uint64_t timeout_ns; /**< of a command, before it is aborted, and once more before a reset;
+				  0: 10 s. Enabling waits as long as CAP.TO says. */
+	/** Called by whoever polls and finds nothing, to step a simulated device; must not call the
+	 *  driver. NULL: calls that wait yield the CPU instead, or sleep when there are interrupts. */
 	void (*wait)(void *arg);
 	void *wait_arg;
+	/** Resets in a row that the driver makes without a command that ended well in between, before it
+	 *  gives the controller up; 0: 3. Those of phyr_nvme_reset() do not count. */
+	unsigned max_resets;
+	bool interrupts; /**< completion queues interrupt: phyr_nvme_queue_fd() */
+	/** Connect an interrupt vector to an eventfd, which is written when the device raises it; fd -1:
+	 *  disconnect. Needed for interrupts. From any thread that makes or destroys queues.
+	 *  @return 0 or a negative errno */
+	int (*set_vector_fd)(void *arg, unsigned vector, int fd);
+	void *vector_arg;
+	/** How many vectors there are, at least 2 for interrupts: 0 is the admin queue's, each I/O queue
+	 *  has the one of its number, so there are fewer of them than vectors. */
+	unsigned nr_vectors;
 };
 
 /** What a controller and its namespace are. */
@@ -40,13 +72,20 @@ struct phyr_nvme_info {
 	char model[41];
 	char serial[21];
 	char firmware[9];
-	uint64_t max_transfer; /**< bytes of one command */
-	uint32_t page_size;    /**< controller page in use, bytes */
-	uint32_t block_size;   /**< logical block, bytes */
-	uint64_t nr_blocks;    /**< of the namespace */
-	unsigned queues;       /**< I/O queue pairs that it granted */
-	unsigned max_depth;    /**< most commands at once in a queue */
-	bool volatile_cache;   /**< flush means something */
+	uint16_t vendor;         /**< PCI vendor id */
+	uint32_t nr_namespaces;  /**< highest namespace id that it can have (NN) */
+	uint32_t nsid;           /**< the namespace that what follows is about */
+	uint64_t max_transfer;   /**< bytes of one command */
+	uint32_t page_size;      /**< controller page in use, bytes */
+	uint32_t block_size;     /**< logical block, bytes */
+	uint64_t nr_blocks;      /**< of the namespace */
+	unsigned queues;         /**< I/O queue pairs that it granted */
+	unsigned max_depth;      /**< most commands at once in a queue */
+	bool volatile_cache;     /**< flush means something */
+	bool compare;            /**< has phyr_nvme_compare() */
+	bool write_zeroes;       /**< has phyr_nvme_write_zeroes() */
+	bool deallocate;         /**< has phyr_nvme_deallocate() */
+	bool zeroes_deallocated; /**< deallocated blocks read as zeroes, by its word (DLFEAT) */
 };
 
 /**
@@ -54,91 +93,206 @@ struct phyr_nvme_info {
  *
  * @param dev   borrowed until phyr_nvme_close()
  * @param regs  its registers, borrowed likewise
- * @param opts  NULL: defaults
- * @return 0; -EINVAL options, or registers without doorbells; -ENODEV registers read all ones;
- *         -ETIMEDOUT not ready in time; -EIO the controller failed a command or says what can't be
- *         true; -EOPNOTSUPP page size, command set, blocks over 64 KiB or with metadata, a bus offset
- *         that is no multiple of the page; -ENOMEM, also when phyr_dma_alloc() gives nothing for
- *         another reason (its own report comes first). The controller is disabled, or was not
- *         touched, and holds nothing on failure.
+ * @param opts  copied; NULL: defaults
+ *
+ * Takes all the memory that a controller needs in its life; a reset takes none.
+ * @return 0; -EINVAL options, no such namespace, or registers without doorbells; -ENODEV registers
+ *         read all ones; -ETIMEDOUT not ready in time; -EIO the controller failed a command or says
+ *         what can't be true; -EOPNOTSUPP page size, command set, blocks over 64 KiB or with metadata,
+ *         a bus offset that is no multiple of the page; -ENOMEM, also when phyr_dma_alloc() gives
+ *         nothing for another reason (its own report comes first); with interrupts also what
+ *         set_vector_fd or eventfd(2) says. The controller is disabled, or was not touched, and holds
+ *         nothing on failure.
  */
 PHYR_API int phyr_nvme_open(struct phyr_dev *dev, struct phyr_regs *regs,
 			    const struct phyr_nvme_opts *opts, struct phyr_nvme **out);
 
-/** Disable it and free all. Queues are destroyed by then. NULL is fine. */
+/**
+ * Shut it down (Base 3.6.1), disable it and free all. NULL is fine.
+ *
+ * I/O queues are destroyed by then. Commands of the admin queue that still wait, for events, end here
+ * with -ECANCELED. A shutdown that takes longer than the controller said (RTD3E; at least a second, at
+ * most a minute) is reported, and the controller is disabled all the same.
+ */
 PHYR_API void phyr_nvme_close(struct phyr_nvme *nvme);
 
-/** What the controller is; valid until phyr_nvme_close(). */
+/** What the controller is; valid until phyr_nvme_close(), changed by phyr_nvme_rescan() alone. */
 PHYR_API const struct phyr_nvme_info *phyr_nvme_get_info(const struct phyr_nvme *nvme);
+
+/**
+ * Identify controller and namespace again, and take over what has changed: after a format.
+ *
+ * max_transfer does not grow, since queues were made for what it was. Alone: no other call on the
+ * controller or its queues at the same time.
+ * @return 0; -EBUSY commands of I/O queues are in flight; -EINVAL the namespace is not there any more;
+ *         -EIO, -EOPNOTSUPP as phyr_nvme_open(); -ETIMEDOUT; or the errno of its death. The info is as
+ *         it was on failure.
+ */
+PHYR_API int phyr_nvme_rescan(struct phyr_nvme *nvme);
+
+/**
+ * Reset the controller and bring it up again, now: as the driver does by itself when it fails.
+ *
+ * Commands in flight end at the next poll of their queue. When another thread is at it, its reset is
+ * waited for. Any thread, also from a completion function.
+ * @return 0; the errno of its death, also when this was tried and failed
+ */
+PHYR_API int phyr_nvme_reset(struct phyr_nvme *nvme);
+
+/** What a controller has been through. */
+struct phyr_nvme_ctrl_stats {
+	uint64_t resets; /**< those asked for and those that were needed */
+	uint64_t aborts; /**< late commands that the controller was asked to end */
+	const char *
+		why; /**< why it was last reset or given up, a static text; NULL: not, or asked for */
+	int dead;    /**< the errno of its death; 0: it is alive, or being reset */
+};
+
+/** Any thread. */
+PHYR_API void phyr_nvme_get_stats(const struct phyr_nvme *nvme, struct phyr_nvme_ctrl_stats *stats);
 
 /**
  * Make an I/O queue pair.
  *
  * @param depth  most commands in flight, 1 to max_depth
- * @return 0; -EINVAL depth; -EBUSY no more queue pairs; -EIO the controller refused it, or is dead;
- *         -ETIMEDOUT; -ENOMEM
+ * @return 0; -EINVAL depth; -EBUSY no more queue pairs; -EIO the controller refused it; -ETIMEDOUT;
+ *         -ENOMEM; with interrupts what set_vector_fd or eventfd(2) says; or the errno of the
+ *         controller's death
  */
 PHYR_API int phyr_nvme_queue_create(struct phyr_nvme *nvme, unsigned depth,
 				    struct phyr_nvme_queue **out);
 
 /**
- * Delete it. Commands in flight are waited for; what does not end in time is ended by a reset of the
- * controller. NULL is fine.
+ * Delete it. Commands in flight are waited for, and end each once; what does not end in time is
+ * aborted, then ended by a reset of the controller. NULL is fine. Not from a function of its own
+ * commands.
  */
 PHYR_API void phyr_nvme_queue_destroy(struct phyr_nvme_queue *queue);
 
 /**
- * Called from phyr_nvme_poll() when a command ends, exactly once.
+ * The admin queue, for phyr_nvme_submit() and phyr_nvme_poll(). It lives as long as the controller.
+ *
+ * Any thread may use it, under a lock; functions are called without the lock by whichever thread polls
+ * this queue. It takes 24 commands of callers at once.
+ */
+PHYR_API struct phyr_nvme_queue *phyr_nvme_admin_queue(struct phyr_nvme *nvme);
+
+/**
+ * An eventfd that is readable when something may have ended, for poll(2) and event loops; then call
+ * phyr_nvme_poll(), which empties it.
+ *
+ * Late commands are found by polling alone: with commands in flight, sleep no longer than
+ * opts.timeout_ns.
+ * @return the descriptor, the queue's own, valid as long as it; -EOPNOTSUPP without interrupts
+ */
+PHYR_API int phyr_nvme_queue_fd(const struct phyr_nvme_queue *queue);
+
+/** How a command ended. */
+struct phyr_nvme_done {
+	/** 0; the errno of the status; -ETIMEDOUT it was late, aborted, and ended by a reset; -ECANCELED
+	 *  the controller was reset, whether it was carried out is not known: submit it again (also with
+	 *  a status: it was late and aborted); or the errno of the controller's death. */
+	int err;
+	uint16_t status; /**< of the completion: type << 8 | code; 0 where there was none */
+	bool dnr;        /**< the controller says that it would fail again (Do Not Retry) */
+	uint64_t result; /**< of the completion: DW0 | DW1 << 32; 0 where there was none */
+};
+
+/**
+ * Called from phyr_nvme_poll() when a command ends, exactly once. It may submit and poll again.
  *
  * A command that fails is reported with its place on the namespace and its length, bytes.
  *
- * @param err     0; the errno of the status; -ETIMEDOUT; -EIO the controller failed
- * @param status  status field of the completion: type << 8 | code; 0 where there was none
+ * @param done  valid during the call
  */
-typedef void phyr_nvme_fn(void *arg, int err, uint16_t status);
+typedef void phyr_nvme_fn(void *arg, const struct phyr_nvme_done *done);
 
 /**
- * Submit a read or a write of all that a cursor has left.
+ * Submit a read, a write or a compare of all that a cursor has left.
  *
  * @param lba   first logical block
  * @param data  over dma addresses, a multiple of block_size long, at most max_transfer; copied: the
  *              caller's cursor is advanced past it on success, untouched on failure
- * @param fn    called at the end
+ * @param fn    called at the end; a compare of data that differs ends with -EILSEQ
  *
- * Allocates nothing once a queue is warm. What is mapped must stay so until fn was called.
- * @return 0; -EINVAL length; -ERANGE past the namespace; -E2BIG over max_transfer; -EAGAIN queue full,
- *         which is no failure and not reported; -ENOMEM; -EIO the controller is dead; as
- *         phyr_prp_build(). fn is not called on failure.
+ * Allocates nothing once a queue is warm. What is mapped must stay so until fn was called. Where a
+ * reset is under way and nothing is in flight in the queue, it is waited for.
+ * @return 0; -EINVAL length, or the admin queue; -ERANGE past the namespace; -E2BIG over max_transfer;
+ *         -EAGAIN the queue is full, or was caught by a reset: commands are in flight, poll and submit
+ *         again; no failure, and not reported; -EOPNOTSUPP the controller has no compare; -ENOMEM; as
+ *         phyr_prp_build(); or the errno of the controller's death. fn is not called on failure.
  */
 PHYR_API int phyr_nvme_read(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
 			    phyr_nvme_fn *fn, void *arg);
 PHYR_API int phyr_nvme_write(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
 			     phyr_nvme_fn *fn, void *arg);
+PHYR_API int phyr_nvme_compare(struct phyr_nvme_queue *queue, uint64_t lba,
+			       struct phyr_cursor *data, phyr_nvme_fn *fn, void *arg);
 
-/** Submit a flush of the namespace. @return 0; -EAGAIN, -EIO as phyr_nvme_read() */
+/** Submit a flush of the namespace. @return as phyr_nvme_read(): 0, -EINVAL, -EAGAIN, its death */
 PHYR_API int phyr_nvme_flush(struct phyr_nvme_queue *queue, phyr_nvme_fn *fn, void *arg);
 
 /**
- * Take completions and call their functions; find commands that took too long.
+ * Submit a command that makes blocks read as zeroes, without data.
  *
- * A command over its time disables the controller: then every command in flight ends with
- * -ETIMEDOUT, and no device access is left when the first of them is told (unless the controller
- * can't even be disabled, which is reported). A completion of a command that is not in flight, or a
- * controller that says that it failed, does the same with -EIO. Commands of other queues end so at
- * their own next poll; whatever is submitted from then on fails with -EIO.
- * fn may submit and poll again.
+ * @param nr_blocks  1 to 65536
+ * @return as phyr_nvme_read(): 0; -EINVAL; -ERANGE; -E2BIG more blocks; -EAGAIN; -EOPNOTSUPP the
+ *         controller has no such command; or the errno of its death
+ */
+PHYR_API int phyr_nvme_write_zeroes(struct phyr_nvme_queue *queue, uint64_t lba, uint64_t nr_blocks,
+				    phyr_nvme_fn *fn, void *arg);
+
+/**
+ * Submit a command that says that blocks hold nothing of worth (Dataset Management, AD).
+ *
+ * What they read as is the device's choice: see zeroes_deallocated. It may leave them as they are.
+ * @param nr_blocks  1 to 256 * (2^32 - 1)
+ * @return as phyr_nvme_write_zeroes(); -ENOMEM
+ */
+PHYR_API int phyr_nvme_deallocate(struct phyr_nvme_queue *queue, uint64_t lba, uint64_t nr_blocks,
+				  phyr_nvme_fn *fn, void *arg);
+
+/**
+ * Pass a command through.
+ *
+ * @param sqe64  a submission entry, 64 bytes as struct phyr_nvme_sqe has them, copied. The command id
+ *               and the data pointer are the driver's, whatever is there; flags (FUSE, PSDT) and mptr
+ *               are 0; all else is the caller's, the namespace id among it.
+ * @param map    the data, all of it, from phyr_dma_map() for the controller's device; stays mapped
+ *               until fn was called. NULL: the command moves none. Whether the command agrees about
+ *               length and direction is not looked at: without an IOMMU a device that is told wrong
+ *               reaches what it likes.
+ *
+ * On the admin queue an Asynchronous Event Request has no time limit; it ends with an event as result,
+ * or with -ECANCELED when the controller is reset or closed. Other commands that take long (a format)
+ * need an opts.timeout_ns to match. What a reset forgets (features) is not set again.
+ * @return 0; -EINVAL flags or mptr, a map that holds nothing; -EPERM on the admin queue: what would
+ *         change the driver's queues behind its back (queues created or deleted, their number, aborts,
+ *         doorbell buffers); -E2BIG over max_transfer; -EAGAIN, -ENOMEM, phyr_prp_build()'s errors and
+ *         the errno of its death as phyr_nvme_read(). fn is not called on failure.
+ */
+PHYR_API int phyr_nvme_submit(struct phyr_nvme_queue *queue, const void *sqe64,
+			      const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg);
+
+/**
+ * Take completions and call their functions; find commands that took too long, and a controller that
+ * failed, and see to it; after a reset, end what was in flight and make the queue again.
+ *
+ * Finding a failure may take as long as the controller takes to be disabled and enabled (CAP.TO) and
+ * some admin commands to end.
  * @return how many commands ended
  */
 PHYR_API unsigned phyr_nvme_poll(struct phyr_nvme_queue *queue);
 
-/** Commands in flight. */
+/** Commands in flight: those whose function was not called yet. */
 PHYR_API unsigned phyr_nvme_in_flight(const struct phyr_nvme_queue *queue);
 
 /**
  * Read or write a mapped list and wait: the whole of it, split at max_transfer.
  *
  * The parts are in flight together. After an error no more are submitted, those in flight are waited
- * for, and how much was moved is not known. Other commands of the queue may end meanwhile.
+ * for, and how much was moved is not known. Other commands of the queue may end meanwhile. With
+ * interrupts and without opts.wait, waiting sleeps.
  *
  * @param map  from phyr_dma_map() for the controller's device
  * @return 0; -EINVAL the map holds nothing; as phyr_nvme_read() and its completion; of several errors
@@ -149,6 +303,15 @@ PHYR_API int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba,
 PHYR_API int phyr_nvme_write_sync(struct phyr_nvme_queue *queue, uint64_t lba,
 				  const struct phyr_dma_map *map);
 PHYR_API int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue);
+
+/**
+ * Pass a command through and wait, as phyr_nvme_submit().
+ *
+ * @param done  how it ended; NULL is fine; written when it was submitted
+ * @return as phyr_nvme_submit() but for -EAGAIN, which is waited out; else done->err
+ */
+PHYR_API int phyr_nvme_submit_sync(struct phyr_nvme_queue *queue, const void *sqe64,
+				   const struct phyr_dma_map *map, struct phyr_nvme_done *done);
 
 /** The errno that a status stands for: 0 for success. */
 PHYR_API int phyr_nvme_status_errno(uint16_t status);

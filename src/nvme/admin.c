@@ -1,117 +1,406 @@
 /* SPDX-License-Identifier: MIT */
-/* Admin commands: one at a time, each waited for. */
+/*
+ * The admin queue: a queue like others, but under the controller's lock, because the driver's own
+ * commands and everybody's meet there.
+ *
+ * The driver's own are told under the lock, as soon as their completion is seen by whichever thread:
+ * their functions do no more than to store it. A caller's commands are put aside, and told without the
+ * lock, by a thread that polls this queue.
+ */
 #include "nvme/ctrl.h"
 
-static int admin_fail(struct phyr_nvme *nvme, int err, const char *hint)
+#include "core/bits.h"
+
+#define LOOK_NS UINT64_C(10000000) /* between looks at CSTS */
+
+static void lock(struct phyr_nvme *nvme)
 {
-	return phyr_nvme_fail(
-		nvme, &(const struct phyr_report){.err = err, .call = nvme->call, .hint = hint});
+	env_lock(nvme->env, &nvme->lock);
 }
 
-static int admin_wait(struct phyr_nvme *nvme, uint16_t cid, struct nvme_done *done)
+static void unlock(struct phyr_nvme *nvme)
 {
-	uint64_t start = env_now_ns(nvme->env);
+	env_unlock(nvme->env, &nvme->lock);
+}
 
-	while (!phyr_nvme_ring_pop(&nvme->admin, done)) {
-		const char *trouble = phyr_nvme_csts_trouble(nvme);
+int phyr_nvme_admin_init(struct phyr_nvme *nvme, const char *call)
+{
+	struct phyr_nvme_queue *queue = &nvme->admin;
+	int err;
 
-		if (!nvme_alive(nvme))
-			return -EIO;
-		if (trouble)
-			return admin_fail(nvme, -EIO, trouble);
-		if (env_now_ns(nvme->env) - start >= nvme->opts.timeout_ns)
-			return admin_fail(nvme, -ETIMEDOUT, "an admin command did not end in time");
+	queue->nvme = nvme;
+	queue->run = NVME_NO_RUN;
+	nvme->admin_run = NVME_NO_RUN;
+	err = phyr_nvme_ring_init(nvme, &queue->ring, 0, NVME_ADMIN_DEPTH + 1, call);
+	if (err)
+		return err;
+	err = phyr_nvme_slots_init(queue, NVME_ADMIN_DEPTH, NVME_MAX_TRANSFER);
+	if (err)
+		return env_fail(nvme->env, .err = err, .call = call,
+				.hint = "no memory for the admin queue's slots");
+	return phyr_nvme_vector_init(queue, call);
+}
+
+void phyr_nvme_admin_fini(struct phyr_nvme *nvme)
+{
+	struct phyr_nvme_queue *queue = &nvme->admin;
+
+	if (!queue->nvme)
+		return;
+	phyr_nvme_vector_fini(queue);
+	phyr_nvme_slots_fini(queue);
+	phyr_nvme_ring_fini(nvme, &queue->ring);
+}
+
+void phyr_nvme_admin_lose(struct phyr_nvme *nvme, int err)
+{
+	lock(nvme);
+	phyr_nvme_slots_lose(&nvme->admin, err);
+	phyr_nvme_ring_reset(&nvme->admin.ring);
+	nvme->admin_run = NVME_NO_RUN;
+	nvme->bad = NULL;
+	unlock(nvme);
+}
+
+void phyr_nvme_admin_good(struct phyr_nvme *nvme, uint32_t run)
+{
+	lock(nvme);
+	nvme->admin_run = run;
+	/* Pairs with the acquires of whoever reads run. */
+	store_release(&nvme->run, run);
+	unlock(nvme);
+}
+
+/*
+ * Completions.
+ */
+
+static void end_one(struct phyr_nvme *nvme, const struct nvme_completion *completion)
+{
+	struct phyr_nvme_queue *queue = &nvme->admin;
+	struct nvme_slot *slot = phyr_nvme_slot_of(queue, completion);
+	struct phyr_nvme_done done;
+
+	if (!slot) {
+		nvme->bad = "a completion on the admin queue that no command asked for: "
+			    "the controller cannot be trusted and is reset";
+		return;
+	}
+	done = phyr_nvme_how_ended(queue, slot, completion);
+	if (!slot->own) {
+		phyr_nvme_slot_keep(queue, slot, &done);
+		return;
+	}
+	nvme_free_slot(queue, &queue->flying, slot);
+	slot->fn(slot->arg, &done);
+}
+
+/* A device that completes without end must not hold its caller for ever. */
+static void take_locked(struct phyr_nvme *nvme)
+{
+	struct phyr_nvme_queue *queue = &nvme->admin;
+	struct nvme_completion completion;
+	unsigned n = 0;
+
+	if (nvme->admin_run == NVME_NO_RUN)
+		return;
+	while (n++ < queue->ring.entries && !nvme->bad &&
+	       phyr_nvme_ring_pop(&queue->ring, &completion))
+		end_one(nvme, &completion);
+	phyr_nvme_ring_tell(nvme, &queue->ring);
+	if (queue->ended.oldest != NVME_NO_SLOT)
+		phyr_nvme_vector_set(queue);
+}
+
+void phyr_nvme_admin_take(struct phyr_nvme *nvme)
+{
+	lock(nvme);
+	take_locked(nvme);
+	unlock(nvme);
+}
+
+static bool unkeep(struct phyr_nvme *nvme, struct nvme_slot *slot)
+{
+	bool any;
+
+	lock(nvme);
+	any = phyr_nvme_slot_unkeep(&nvme->admin, slot);
+	unlock(nvme);
+	return any;
+}
+
+static unsigned tell(struct phyr_nvme *nvme)
+{
+	struct nvme_slot slot;
+	unsigned told = 0;
+
+	for (; told < NVME_ADMIN_DEPTH && unkeep(nvme, &slot); told++)
+		slot.fn(slot.arg, &slot.done);
+	return told;
+}
+
+/*
+ * Commands.
+ */
+
+/* Some slots are kept for the driver's own: callers may wait for events in all others. */
+static struct nvme_slot *slot_for(struct phyr_nvme *nvme, bool own)
+{
+	struct phyr_nvme_queue *queue = &nvme->admin;
+
+	if (!own && queue->in_flight >= NVME_ADMIN_DEPTH - NVME_ADMIN_OWN)
+		return NULL;
+	return nvme_next_slot(queue);
+}
+
+/* @return 0, -EAGAIN no slot, -ECANCELED not in that run */
+static int send_own(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
+		    phyr_nvme_fn *fn, void *arg)
+{
+	struct nvme_slot *slot = slot_for(nvme, true);
+
+	if (nvme->admin_run != ask->run)
+		return -ECANCELED;
+	if (!slot)
+		return -EAGAIN;
+	slot->call = ask->call;
+	slot->offset = slot->len = 0;
+	phyr_nvme_fly(&nvme->admin, slot, sqe, fn, arg);
+	slot->own = true;
+	slot->aborted = nvme_phase(ask->run) == NVME_QUIET; /* no second chance there */
+	return 0;
+}
+
+static int send_callers(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
+			const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg)
+{
+	struct nvme_slot *slot = slot_for(nvme, false);
+	int err;
+
+	if (!slot || nvme->admin_run != load_relaxed(&nvme->run))
+		return -EAGAIN;
+	slot->call = "phyr_nvme_submit";
+	err = phyr_nvme_build_map(&nvme->admin, slot, map, sqe);
+	if (err)
+		return err;
+	phyr_nvme_fly(&nvme->admin, slot, sqe, fn, arg);
+	slot->timeless = sqe->opc == PHYR_NVME_ADMIN_ASYNC_EVENT;
+	return 0;
+}
+
+int phyr_nvme_admin_submit(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
+			   const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg)
+{
+	int err;
+
+	if (nvme_phase(load_acquire(&nvme->run)) == NVME_DEAD)
+		return phyr_nvme_say_dead(nvme, "phyr_nvme_submit", 0, 0);
+	lock(nvme);
+	err = send_callers(nvme, sqe, map, fn, arg);
+	unlock(nvme);
+	return err;
+}
+
+/*
+ * Abort: Base 5.1. Best effort; whether it found the command is seen by how that one ends.
+ */
+
+static void abort_ended(void *arg, const struct phyr_nvme_done *done)
+{
+	struct phyr_nvme *nvme = arg;
+
+	nvme->aborts_out--;
+}
+
+static void abort_locked(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid)
+{
+	struct phyr_nvme_sqe sqe = {.opc = PHYR_NVME_ADMIN_ABORT,
+				    .cdw10 = PHYR_NVME_CDW10_ABORT(qid, cid)};
+	struct nvme_ask ask = {"phyr_nvme_poll", run};
+
+	if (nvme->aborts_out >= nvme->max_aborts || send_own(nvme, &ask, &sqe, abort_ended, nvme))
+		return;
+	nvme->aborts_out++;
+	atomic_count_add(&nvme->stats.aborts, 1);
+}
+
+void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid)
+{
+	lock(nvme);
+	abort_locked(nvme, run, qid, cid);
+	unlock(nvme);
+}
+
+/*
+ * Looking on.
+ */
+
+/* What is wrong with a run, seen from the admin queue. Under the lock. */
+static bool queue_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call,
+			  struct phyr_report *why)
+{
+	struct nvme_slot *slot = phyr_nvme_slots_oldest(&nvme->admin);
+	uint64_t now = env_now_ns(nvme->env);
+
+	if (nvme->admin_run != run)
+		return false;
+	if (nvme->bad) {
+		*why = (struct phyr_report){.err = -EIO, .call = call, .hint = nvme->bad};
+		return true;
+	}
+	if (!slot || now - slot->start_ns < nvme->opts.timeout_ns)
+		return false;
+	if (phyr_nvme_too_late(&nvme->admin, slot, now, why))
+		return true;
+	abort_locked(nvme, run, 0, nvme_slot_id(&nvme->admin, slot));
+	return false;
+}
+
+static bool trouble(struct phyr_nvme *nvme, uint32_t run, const char *call, struct phyr_report *why)
+{
+	const char *csts;
+	bool any;
+
+	lock(nvme);
+	any = queue_trouble(nvme, run, call, why);
+	unlock(nvme);
+	if (any)
+		return true;
+	csts = phyr_nvme_csts_trouble(nvme);
+	if (csts)
+		*why = (struct phyr_report){.err = -EIO, .call = call, .hint = csts};
+	return csts;
+}
+
+/* Whether it is time to look for trouble: not at each poll that finds nothing. */
+static bool time_to_look(struct phyr_nvme *nvme)
+{
+	uint64_t now = env_now_ns(nvme->env);
+	bool look;
+
+	lock(nvme);
+	look = nvme->admin.in_flight && now >= nvme->admin.next_look_ns;
+	if (look)
+		nvme->admin.next_look_ns = now + LOOK_NS;
+	unlock(nvme);
+	return look;
+}
+
+unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme)
+{
+	uint32_t run = load_acquire(&nvme->run);
+	struct phyr_report why;
+	unsigned told;
+
+	phyr_nvme_vector_clear(&nvme->admin);
+	phyr_nvme_admin_take(nvme);
+	told = tell(nvme);
+	if (told || nvme_phase(run) != NVME_RUNNING)
+		return told;
+	if (nvme->opts.wait)
+		nvme->opts.wait(nvme->opts.wait_arg);
+	phyr_nvme_admin_take(nvme);
+	if (time_to_look(nvme) && trouble(nvme, run, "phyr_nvme_poll", &why))
+		phyr_nvme_restart(nvme, run, &why);
+	return tell(nvme);
+}
+
+/*
+ * One command of the driver's own, waited for.
+ */
+
+struct waiter {
+	struct phyr_nvme_done done;
+	bool ended;
+};
+
+static void waiter_ended(void *arg, const struct phyr_nvme_done *done)
+{
+	struct waiter *w = arg;
+
+	w->done = *done;
+	/* Pairs with the acquire in await(): the waiter may be gone right after. */
+	store_release(&w->ended, true);
+}
+
+static void forget(void *arg, const struct phyr_nvme_done *done)
+{
+}
+
+/* The run that was to be brought up fails: nobody waits for the command any more. */
+static int abandon(struct phyr_nvme *nvme, struct waiter *w, const struct phyr_report *why)
+{
+	lock(nvme);
+	for (unsigned i = 0; i < nvme->admin.depth; i++)
+		if (nvme->admin.slots[i].arg == w)
+			nvme->admin.slots[i].fn = forget;
+	unlock(nvme);
+	return phyr_env_report(nvme->env, why);
+}
+
+/* @return 0: it ended; else what is wrong with the run that is being brought up */
+static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct waiter *w)
+{
+	struct phyr_report why;
+
+	for (;;) {
+		phyr_nvme_admin_take(nvme);
+		if (load_acquire(&w->ended))
+			return 0;
+		if (trouble(nvme, ask->run, ask->call, &why)) {
+			if (nvme_phase(ask->run) == NVME_QUIET)
+				return abandon(nvme, w, &why);
+			phyr_nvme_restart(nvme, ask->run, &why);
+		}
 		phyr_nvme_pause(nvme);
 	}
-	phyr_nvme_ring_tell(nvme, &nvme->admin);
-	if (done->cid == cid && !done->sqid)
-		return 0;
-	return admin_fail(nvme, -EIO, "a completion on the admin queue that no command asked for");
 }
 
-int phyr_nvme_admin(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe, uint32_t *result,
-		    const char *hint)
+static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
+		    struct waiter *w)
 {
-	struct nvme_done done;
 	int err;
 
-	if (!nvme_alive(nvme))
-		return env_fail(nvme->env, .err = -EIO, .call = nvme->call,
-				.hint = "the controller failed earlier and is disabled");
-	sqe->cid = nvme->admin_cid++ & 0x7fff;
-	phyr_nvme_ring_push(nvme, &nvme->admin, sqe);
-	err = admin_wait(nvme, sqe->cid, &done);
+	for (;;) {
+		lock(nvme);
+		err = send_own(nvme, ask, sqe, waiter_ended, w);
+		unlock(nvme);
+		if (err != -EAGAIN)
+			return err;
+		phyr_nvme_admin_take(nvme);
+		phyr_nvme_pause(nvme);
+	}
+}
+
+/* What it has done by then is not known: no way but a reset. */
+static int aborted(struct phyr_nvme *nvme, const struct nvme_ask *ask)
+{
+	const struct phyr_report why = {.err = -ETIMEDOUT,
+					.call = ask->call,
+					.hint = "an admin command did not end in time and was "
+						"aborted: the controller is reset"};
+
+	phyr_nvme_restart(nvme, ask->run, &why);
+	return why.err;
+}
+
+int phyr_nvme_admin(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
+		    uint32_t *result, const char *hint)
+{
+	struct waiter w = {.ended = false};
+	int err = send_one(nvme, ask, sqe, &w);
+
+	if (!err)
+		err = await(nvme, ask, &w);
 	if (err)
 		return err;
-	if (done.status)
-		return env_fail(nvme->env, .err = -EIO, .call = nvme->call, .hint = hint);
+	if (w.done.status == PHYR_NVME_SC_ABORT_REQUESTED)
+		return aborted(nvme, ask);
+	if (w.done.status)
+		return env_fail(nvme->env, .err = -EIO, .call = ask->call, .hint = hint);
+	if (w.done.err) /* by a reset */
+		return w.done.err == -ETIMEDOUT ? w.done.err : -ECANCELED;
 	if (result)
-		*result = done.result;
+		*result = (uint32_t)w.done.result;
 	return 0;
-}
-
-int phyr_nvme_set_queues(struct phyr_nvme *nvme, unsigned wanted, unsigned *granted)
-{
-	struct phyr_nvme_sqe sqe = {.opc = PHYR_NVME_ADMIN_SET_FEATURES,
-				    .cdw10 = PHYR_NVME_FEAT_NUM_QUEUES,
-				    .cdw11 = PHYR_NVME_NUM_QUEUES(wanted - 1)};
-	uint32_t dw0 = 0;
-	int err;
-
-	err = phyr_nvme_admin(nvme, &sqe, &dw0, "the controller refused to grant queues");
-	if (err)
-		return err;
-	*granted = (PHYR_NVME_NSQA(dw0) < PHYR_NVME_NCQA(dw0) ? PHYR_NVME_NSQA(dw0)
-							      : PHYR_NVME_NCQA(dw0)) +
-		   1;
-	return 0;
-}
-
-static int delete_queue(struct phyr_nvme *nvme, uint8_t opc, unsigned qid)
-{
-	struct phyr_nvme_sqe sqe = {.opc = opc, .cdw10 = PHYR_NVME_CDW10_QUEUE(qid, 0)};
-
-	return phyr_nvme_admin(nvme, &sqe, NULL, "the controller refused to delete a queue");
-}
-
-static int create_queue(struct phyr_nvme *nvme, uint8_t opc, const struct nvme_ring *ring,
-			phyr_dma_addr_t base, uint32_t cdw11)
-{
-	struct phyr_nvme_sqe sqe = {.opc = opc,
-				    .prp1 = base,
-				    .cdw10 = PHYR_NVME_CDW10_QUEUE(ring->qid, ring->entries - 1),
-				    .cdw11 = PHYR_NVME_CDW11_PC | cdw11};
-
-	return phyr_nvme_admin(nvme, &sqe, NULL, "the controller refused to create a queue");
-}
-
-/* A queue that cannot be deleted is one whose memory the device may still use: no way but a reset. */
-static int delete_or_fail(struct phyr_nvme *nvme, uint8_t opc, unsigned qid)
-{
-	int err = delete_queue(nvme, opc, qid);
-
-	if (err)
-		admin_fail(nvme, -EIO, "a queue that cannot be deleted: the controller is reset");
-	return err;
-}
-
-int phyr_nvme_create_rings(struct phyr_nvme *nvme, const struct nvme_ring *ring)
-{
-	int err;
-
-	err = create_queue(nvme, PHYR_NVME_ADMIN_CREATE_CQ, ring, ring->cq_dma, 0);
-	if (err)
-		return err;
-	err = create_queue(nvme, PHYR_NVME_ADMIN_CREATE_SQ, ring, ring->sq_dma,
-			   PHYR_NVME_CDW11_CQID(ring->qid));
-	if (err && nvme_alive(nvme))
-		delete_or_fail(nvme, PHYR_NVME_ADMIN_DELETE_CQ, ring->qid);
-	return err;
-}
-
-int phyr_nvme_delete_rings(struct phyr_nvme *nvme, const struct nvme_ring *ring)
-{
-	int err = delete_or_fail(nvme, PHYR_NVME_ADMIN_DELETE_SQ, ring->qid);
-
-	return err ? err : delete_or_fail(nvme, PHYR_NVME_ADMIN_DELETE_CQ, ring->qid);
 }

@@ -1,133 +1,151 @@
 /* SPDX-License-Identifier: MIT */
-/* I/O queue pairs: made, described, deleted. */
-#include "nvme/queue.h"
+/* I/O queue pairs: made, made again after a reset, deleted. */
+#include "nvme/ctrl.h"
 
-#define create_error(nvme, error, text, ...)                                                    \
-	env_fail((nvme)->env, .err = (error), .call = "phyr_nvme_queue_create", .hint = (text), \
-		 ##__VA_ARGS__)
+static const char create_call[] = "phyr_nvme_queue_create";
 
-static size_t slots_bytes(const struct phyr_nvme_queue *queue)
-{
-	return queue->depth * sizeof(struct nvme_slot);
-}
+#define create_error(nvme, error, text, ...) \
+	env_fail((nvme)->env, .err = (error), .call = create_call, .hint = (text), ##__VA_ARGS__)
 
-static size_t pages_bytes(const struct phyr_nvme_queue *queue)
-{
-	return (size_t)queue->depth * queue->pages_per_slot * sizeof(struct phyr_prp_page);
-}
-
-static int alloc_slots(struct phyr_nvme_queue *queue)
+/* Wait until the device has nothing of the queue in its hands any more, so that memory can go. */
+static void let_go(struct phyr_nvme_queue *queue)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 
-	queue->pages_per_slot = phyr_prp_pages_needed(nvme->page_lg2, nvme->info.max_transfer);
-	queue->slots = env_alloc(nvme->env, slots_bytes(queue));
-	if (queue->slots && queue->pages_per_slot)
-		queue->pages = env_alloc(nvme->env, pages_bytes(queue));
-	return queue->slots && (queue->pages || !queue->pages_per_slot) ? 0 : -ENOMEM;
-}
-
-static void init_slots(struct phyr_nvme_queue *queue)
-{
-	struct phyr_nvme *nvme = queue->nvme;
-	unsigned per = queue->pages_per_slot;
-
-	queue->free = queue->oldest = queue->newest = NVME_NO_SLOT;
-	for (unsigned i = queue->depth; i-- > 0;) {
-		struct nvme_slot *slot = &queue->slots[i];
-
-		phyr_prp_init(&slot->prp, nvme->page_lg2, nvme->prp_pool,
-			      per ? queue->pages + (size_t)i * per : NULL, per);
-		slot->newer = queue->free;
-		queue->free = (uint16_t)i;
-	}
-}
-
-static void fini_slots(struct phyr_nvme_queue *queue)
-{
-	struct phyr_env *env = queue->nvme->env;
-
-	if (queue->slots && (queue->pages || !queue->pages_per_slot))
-		for (unsigned i = 0; i < queue->depth; i++)
-			phyr_prp_fini(&queue->slots[i].prp);
-	env_free(env, queue->pages, pages_bytes(queue));
-	env_free(env, queue->slots, slots_bytes(queue));
-}
-
-/* Wait until whoever is disabling the controller is done, so that memory can go. */
-static void settle(struct phyr_nvme *nvme)
-{
-	while (!nvme_alive(nvme) && !nvme_dead(nvme))
+	/* Pairs with the release in move(). */
+	while (load_acquire(&nvme->run) == queue->run + NVME_STOPPING)
 		phyr_nvme_pause(nvme);
 }
 
+static void set_place(struct phyr_nvme *nvme, unsigned qid, struct phyr_nvme_queue *queue)
+{
+	env_lock(nvme->env, &nvme->lock);
+	nvme->queues[qid - 1] = queue;
+	env_unlock(nvme->env, &nvme->lock);
+}
+
+/* Give it an id that is free; 0: there is none. */
+static unsigned take_place(struct phyr_nvme *nvme, struct phyr_nvme_queue *queue)
+{
+	unsigned qid = 0;
+
+	env_lock(nvme->env, &nvme->lock);
+	for (unsigned i = 0; !qid && i < nvme->info.queues; i++)
+		if (!nvme->queues[i])
+			qid = i + 1;
+	if (qid)
+		nvme->queues[qid - 1] = queue;
+	env_unlock(nvme->env, &nvme->lock);
+	return qid;
+}
+
 /* Free the memory: the device knows nothing of it any more, or is disabled. */
-static void free_queue(struct phyr_nvme_queue *queue)
+static void free_queue(struct phyr_nvme_queue *queue, unsigned qid)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 
-	settle(nvme);
-	fini_slots(queue);
+	set_place(nvme, qid, NULL);
+	phyr_nvme_vector_fini(queue);
+	phyr_nvme_slots_fini(queue);
 	phyr_nvme_ring_fini(nvme, &queue->ring);
-	nvme->id_used[queue->ring.qid - 1] = false;
 	env_free(nvme->env, queue, sizeof(*queue));
 }
 
-static int init_queue(struct phyr_nvme_queue *queue, unsigned qid)
+int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run)
+{
+	struct phyr_nvme *nvme = queue->nvme;
+	struct nvme_ask ask = {"phyr_nvme_poll", run};
+	int err;
+
+	phyr_nvme_ring_reset(&queue->ring);
+	err = phyr_nvme_create_rings(nvme, &ask, queue);
+	if (!err)
+		queue->run = run;
+	if (err == -EIO)
+		phyr_nvme_give_up(nvme, run,
+				  &(const struct phyr_report){
+					  .err = err,
+					  .call = ask.call,
+					  .index = queue->ring.qid,
+					  .index_of = "queue",
+					  .hint = "after a reset the controller refused a queue "
+						  "that it had"});
+	return err ? -ECANCELED : 0;
+}
+
+/* Have the device know it; a reset on the way is waited for. */
+static int join(struct phyr_nvme_queue *queue)
+{
+	struct phyr_nvme *nvme = queue->nvme;
+	struct nvme_ask ask = {.call = create_call};
+	int err;
+
+	do {
+		ask.run = phyr_nvme_settle(nvme);
+		if (nvme_phase(ask.run) == NVME_DEAD)
+			return phyr_nvme_say_dead(nvme, create_call, 0, 0);
+		phyr_nvme_ring_reset(&queue->ring);
+		err = phyr_nvme_create_rings(nvme, &ask, queue);
+	} while (err == -ECANCELED);
+	if (!err)
+		queue->run = ask.run;
+	return err == -ETIMEDOUT ? create_error(nvme, err, "the queue was not made in time") : err;
+}
+
+static int init_queue(struct phyr_nvme_queue *queue, unsigned depth, unsigned qid)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 	int err;
 
 	/* A ring is full with one entry free: Base 3.3.1.5. */
-	err = phyr_nvme_ring_init(nvme, &queue->ring, qid, queue->depth + 1);
+	err = phyr_nvme_ring_init(nvme, &queue->ring, qid, depth + 1, create_call);
 	if (err)
 		return err;
-	err = alloc_slots(queue);
+	err = phyr_nvme_slots_init(queue, depth, nvme->info.max_transfer);
 	if (err)
 		return create_error(nvme, err, "no memory for the queue's slots");
-	init_slots(queue);
-	return phyr_nvme_create_rings(nvme, &queue->ring);
+	err = phyr_nvme_vector_init(queue, create_call);
+	return err ? err : join(queue);
 }
 
-static int make_queue(struct phyr_nvme *nvme, unsigned depth, unsigned qid,
-		      struct phyr_nvme_queue **out)
+static struct phyr_nvme_queue *alloc_queue(struct phyr_nvme *nvme)
 {
 	struct phyr_nvme_queue *queue = env_alloc(nvme->env, sizeof(*queue));
-	int err;
 
-	if (!queue)
-		return create_error(nvme, -ENOMEM, "no memory for the queue");
-	nvme->id_used[qid - 1] = true;
+	if (!queue) {
+		create_error(nvme, -ENOMEM, "no memory for the queue");
+		return NULL;
+	}
 	queue->nvme = nvme;
-	queue->depth = depth;
-	err = init_queue(queue, qid);
-	if (err)
-		free_queue(queue);
-	else
-		*out = queue;
-	return err;
-}
-
-static unsigned free_id(const struct phyr_nvme *nvme)
-{
-	for (unsigned i = 0; i < nvme->info.queues; i++)
-		if (!nvme->id_used[i])
-			return i + 1;
-	return 0;
+	queue->run = NVME_NO_RUN;
+	queue->fd = -1;
+	return queue;
 }
 
 int phyr_nvme_queue_create(struct phyr_nvme *nvme, unsigned depth, struct phyr_nvme_queue **out)
 {
-	unsigned qid = free_id(nvme);
+	struct phyr_nvme_queue *queue;
+	unsigned qid;
+	int err;
 
-	nvme->call = "phyr_nvme_queue_create";
 	if (!depth || depth > nvme->info.max_depth)
 		return create_error(nvme, -EINVAL, "depth is 0 or more than the controller has",
 				    .limit = nvme->info.max_depth);
-	if (!qid)
+	queue = alloc_queue(nvme);
+	if (!queue)
+		return -ENOMEM;
+	qid = take_place(nvme, queue);
+	if (!qid) {
+		env_free(nvme->env, queue, sizeof(*queue));
 		return create_error(nvme, -EBUSY, "all queue pairs that were granted are in use",
 				    .limit = nvme->info.queues);
-	return make_queue(nvme, depth, qid, out);
+	}
+	err = init_queue(queue, depth, qid);
+	if (err)
+		free_queue(queue, qid);
+	else
+		*out = queue;
+	return err;
 }
 
 void phyr_nvme_queue_destroy(struct phyr_nvme_queue *queue)
@@ -137,25 +155,66 @@ void phyr_nvme_queue_destroy(struct phyr_nvme_queue *queue)
 	if (!queue)
 		return;
 	nvme = queue->nvme;
-	nvme->call = "phyr_nvme_queue_destroy";
+	if (queue == &nvme->admin) {
+		env_fail(nvme->env, .err = -EINVAL, .call = "phyr_nvme_queue_destroy",
+			 .hint = "the admin queue lives as long as its controller");
+		return;
+	}
 	while (queue->in_flight)
 		nvme_poll_once(queue);
-	if (nvme_alive(nvme))
-		phyr_nvme_delete_rings(nvme, &queue->ring);
-	free_queue(queue);
+	if (queue->run == load_relaxed(&nvme->run))
+		phyr_nvme_delete_rings(
+			nvme, &(struct nvme_ask){"phyr_nvme_queue_destroy", queue->run}, queue);
+	let_go(queue);
+	free_queue(queue, queue->ring.qid);
+}
+
+/*
+ * What it is, and what it has done. The admin queue is everybody's.
+ */
+
+static void lock_shared(const struct phyr_nvme_queue *queue)
+{
+	if (queue == &queue->nvme->admin)
+		env_lock(queue->nvme->env, &queue->nvme->lock);
+}
+
+static void unlock_shared(const struct phyr_nvme_queue *queue)
+{
+	if (queue == &queue->nvme->admin)
+		env_unlock(queue->nvme->env, &queue->nvme->lock);
+}
+
+struct phyr_nvme_queue *phyr_nvme_admin_queue(struct phyr_nvme *nvme)
+{
+	return &nvme->admin;
+}
+
+int phyr_nvme_queue_fd(const struct phyr_nvme_queue *queue)
+{
+	return queue->fd >= 0 ? queue->fd : -EOPNOTSUPP;
 }
 
 unsigned phyr_nvme_in_flight(const struct phyr_nvme_queue *queue)
 {
-	return queue->in_flight;
+	unsigned in_flight;
+
+	lock_shared(queue);
+	in_flight = queue->in_flight;
+	unlock_shared(queue);
+	return in_flight;
 }
 
 void phyr_nvme_queue_set_timing(struct phyr_nvme_queue *queue, bool on)
 {
+	lock_shared(queue);
 	queue->timing = on;
+	unlock_shared(queue);
 }
 
 void phyr_nvme_queue_get_stats(const struct phyr_nvme_queue *queue, struct phyr_nvme_stats *stats)
 {
+	lock_shared(queue);
 	*stats = queue->stats;
+	unlock_shared(queue);
 }

@@ -9,6 +9,7 @@
 #include "nvme/ctrl.h"
 
 #include "core/bits.h"
+#include "core/mem.h"
 #include "nvme/regs.h"
 
 /* Queue memory starts on a controller page, Base 5.4 and 5.5: dma_alloc aligns to what it is asked. */
@@ -23,28 +24,28 @@ static bool off_page(const struct phyr_nvme *nvme, phyr_dma_addr_t dma)
 	return dma & (((uint64_t)1 << nvme->page_lg2) - 1);
 }
 
-static int alloc_rings(struct phyr_nvme *nvme, struct nvme_ring *ring)
+static int alloc_rings(struct phyr_nvme *nvme, struct nvme_ring *ring, const char *call)
 {
 	ring->sq = phyr_dma_alloc(nvme->dev, ring->sq_bytes, &ring->sq_dma);
 	ring->cq = phyr_dma_alloc(nvme->dev, ring->cq_bytes, &ring->cq_dma);
 	if (!ring->sq || !ring->cq)
-		return env_fail(nvme->env, .err = -ENOMEM, .call = nvme->call,
+		return env_fail(nvme->env, .err = -ENOMEM, .call = call,
 				.hint = "no memory for a queue's rings");
 	if (off_page(nvme, ring->sq_dma) || off_page(nvme, ring->cq_dma))
-		return env_fail(nvme->env, .err = -EOPNOTSUPP, .call = nvme->call,
+		return env_fail(nvme->env, .err = -EOPNOTSUPP, .call = call,
 				.hint = "the bus offset puts rings off the controller's pages");
 	return 0;
 }
 
 int phyr_nvme_ring_init(struct phyr_nvme *nvme, struct nvme_ring *ring, unsigned qid,
-			uint32_t entries)
+			uint32_t entries, const char *call)
 {
 	int err;
 
 	*ring = (struct nvme_ring){.entries = entries, .phase = 1, .qid = (uint16_t)qid};
 	ring->sq_bytes = ring_bytes(nvme, entries, sizeof(*ring->sq));
 	ring->cq_bytes = ring_bytes(nvme, entries, sizeof(*ring->cq));
-	err = alloc_rings(nvme, ring);
+	err = alloc_rings(nvme, ring, call);
 	if (err)
 		phyr_nvme_ring_fini(nvme, ring);
 	return err;
@@ -66,7 +67,16 @@ void phyr_nvme_ring_push(struct phyr_nvme *nvme, struct nvme_ring *ring,
 	regs_write32(nvme->regs, PHYR_NVME_SQTDBL(ring->qid, nvme->stride_lg2), ring->sq_tail);
 }
 
-bool phyr_nvme_ring_pop(struct nvme_ring *ring, struct nvme_done *done)
+/* Old completions must not look new, and the first ones are of phase 1: Base 3.3.3.2. */
+void phyr_nvme_ring_reset(struct nvme_ring *ring)
+{
+	mem_set(ring->sq, 0, ring->sq_bytes);
+	mem_set(ring->cq, 0, ring->cq_bytes);
+	ring->sq_tail = ring->cq_head = ring->cq_told = 0;
+	ring->phase = 1;
+}
+
+bool phyr_nvme_ring_pop(struct nvme_ring *ring, struct nvme_completion *done)
 {
 	const struct phyr_nvme_cqe *cqe = &ring->cq[ring->cq_head];
 	/* Pairs with the device's release of this word, written after the rest of the entry. */
@@ -74,10 +84,10 @@ bool phyr_nvme_ring_pop(struct nvme_ring *ring, struct nvme_done *done)
 
 	if (PHYR_NVME_CQE_P(word) != ring->phase)
 		return false;
-	done->result = (uint32_t)cqe->dw0_1;
+	done->result = cqe->dw0_1;
 	done->cid = PHYR_NVME_CQE_CID(word);
 	done->sqid = PHYR_NVME_CQE_SQID(word);
-	done->status = PHYR_NVME_STATUS_CODE(PHYR_NVME_CQE_STATUS(word));
+	done->status = PHYR_NVME_CQE_STATUS(word);
 	if (++ring->cq_head == ring->entries) {
 		ring->cq_head = 0;
 		ring->phase ^= 1;

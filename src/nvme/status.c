@@ -36,6 +36,7 @@ static const struct meaning {
 	{PHYR_NVME_STATUS(SPECIFIC, 0x82), -EROFS, "a write to read-only blocks"},
 	{PHYR_NVME_STATUS(MEDIA, 0x80), -EIO, "write fault: the data could not be stored"},
 	{PHYR_NVME_STATUS(MEDIA, 0x81), -EIO, "unrecovered read error: the data is lost"},
+	{PHYR_NVME_STATUS(MEDIA, 0x85), -EILSEQ, "the data on the device is another"},
 	{PHYR_NVME_STATUS(MEDIA, 0x86), -EACCES, "access to the data is denied"},
 	{PHYR_NVME_STATUS(MEDIA, 0x87), -ENODATA, "the blocks were deallocated or never written"},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands that are waited for: a whole mapped list, split and kept in flight together. */
-#include "nvme/queue.h"
+#include "nvme/ctrl.h"
 
 #include "core/bits.h"
 
@@ -12,13 +12,13 @@ struct waiter {
 	int err; /* the first that there was */
 };
 
-static void ended(void *arg, int err, uint16_t status)
+static void ended(void *arg, const struct phyr_nvme_done *done)
 {
 	struct waiter *w = arg;
 
 	w->flying--;
 	if (!w->err)
-		w->err = err;
+		w->err = done->err;
 }
 
 /* What was submitted uses the caller's memory: wait for it even when something failed. */
@@ -97,4 +97,36 @@ int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue)
 		return err;
 	w.flying = 1;
 	return wait_all(queue, &w);
+}
+
+/* One command of the caller's; on the admin queue any thread may be the one that sees it end. */
+struct passed {
+	struct phyr_nvme_done done;
+	bool ended;
+};
+
+static void passed_ended(void *arg, const struct phyr_nvme_done *done)
+{
+	struct passed *p = arg;
+
+	p->done = *done;
+	/* Pairs with the acquire below: the waiter may be gone right after. */
+	store_release(&p->ended, true);
+}
+
+int phyr_nvme_submit_sync(struct phyr_nvme_queue *queue, const void *sqe64,
+			  const struct phyr_dma_map *map, struct phyr_nvme_done *done)
+{
+	struct passed p = {.ended = false};
+	int err;
+
+	while ((err = phyr_nvme_submit(queue, sqe64, map, passed_ended, &p)) == -EAGAIN)
+		nvme_poll_once(queue);
+	if (err)
+		return err;
+	while (!load_acquire(&p.ended))
+		nvme_poll_once(queue);
+	if (done)
+		*done = p.done;
+	return p.done.err;
 }

@@ -22,6 +22,7 @@ void fake_put(unsigned char *data, unsigned offset, unsigned width, uint64_t val
 static void reset(struct fake *f)
 {
 	memset(f->queues, 0, sizeof(f->queues));
+	f->events = 0;
 	f->csts = f->stuck_ready ? f->csts : 0;
 }
 
@@ -31,7 +32,18 @@ static void set_up_admin(struct fake *f)
 					   .cq = f->acq,
 					   .entries = (f->aqa & 0xfff) + 1,
 					   .phase = 1,
-					   .live = true};
+					   .live = true,
+					   .interrupts = true};
+}
+
+static void enable(struct fake *f)
+{
+	if (f->enables++ && f->way_once)
+		f->way = f->admin_way = FAKE_GOOD;
+	set_up_admin(f);
+	f->csts = f->never_ready ? 0 : f->fatal_enable ? 2 : 1;
+	if (f->enabled)
+		f->enabled(f);
 }
 
 static void write_cc(struct fake *f, uint32_t value)
@@ -39,13 +51,15 @@ static void write_cc(struct fake *f, uint32_t value)
 	bool was = f->cc & 1;
 
 	f->cc = value;
-	if (was && !(value & 1))
+	if (was && !(value & 1)) {
+		f->disables++;
 		reset(f);
-	if (!was && value & 1) {
-		f->enables++;
-		set_up_admin(f);
-		f->csts = f->never_ready ? 0 : f->fatal_enable ? 2 : 1;
+	} else if (value & 0xc000) {
+		f->shutdowns++;
+		f->csts = (f->csts & 1) | (f->never_shut ? 1 : 2) << 2;
 	}
+	if (!was && value & 1)
+		enable(f);
 }
 
 static void doorbell(struct fake *f, uint64_t index, uint32_t value)
@@ -136,6 +150,30 @@ static void complete(struct fake *f, unsigned id, unsigned sqid, uint16_t cid, u
 		q->cq_tail = 0;
 		q->phase ^= 1;
 	}
+	if (q->interrupts)
+		phyr_sim_irq(f->sdev, q->vector);
+}
+
+/* Abort: a command that is held ends, as aborted or well; result 0. One that is not: result 1. */
+static uint32_t abort_held(struct fake *f, unsigned id, uint16_t cid)
+{
+	struct fake_queue *q = &f->queues[id % FAKE_QUEUES];
+
+	f->aborts++;
+	for (unsigned i = 0; i < q->nr_held; i++) {
+		if (q->held[i] != cid)
+			continue;
+		q->held[i] = q->held[--q->nr_held];
+		complete(f, id, id, cid, f->way == FAKE_SLOW ? 0 : 0x07, 0, (uint16_t)q->head);
+		return f->way == FAKE_SLOW;
+	}
+	return 1;
+}
+
+void fake_event(struct fake *f, uint32_t result)
+{
+	assert_true(f->events > 0);
+	complete(f, 0, 0, f->event_cids[--f->events], 0, result, (uint16_t)f->queues[0].head);
 }
 
 /* An admin command done well: its result; *status when it is refused. */
@@ -150,8 +188,14 @@ static uint32_t admin(struct fake *f, const unsigned char *sqe, uint16_t *status
 		return 0;
 	case 0x09:
 		return f->granted;
+	case 0x08:
+		return abort_held(f, id, (uint16_t)(cdw10 >> 16));
 	case 0x05: /* completion queue: memory only, until its submission queue comes */
+		if (f->queues[id % FAKE_QUEUES].cq)
+			*status = 0x101;
 		f->queues[id % FAKE_QUEUES].cq = get64(sqe, 24);
+		f->queues[id % FAKE_QUEUES].interrupts = get32(sqe, 44) & 2;
+		f->queues[id % FAKE_QUEUES].vector = get32(sqe, 44) >> 16;
 		return 0;
 	case 0x01:
 		f->queues[id % FAKE_QUEUES].sq = get64(sqe, 24);
@@ -178,6 +222,10 @@ static void end_command(struct fake *f, unsigned id, enum fake_way way, uint16_t
 
 	switch (way) {
 	case FAKE_SILENT:
+		return;
+	case FAKE_HELD:
+	case FAKE_SLOW:
+		f->queues[id].held[f->queues[id].nr_held++ % 64] = cid;
 		return;
 	case FAKE_UNKNOWN_CID:
 		complete(f, id, id, 0xfff0, 0, 0, head);
@@ -213,6 +261,10 @@ static void end_command(struct fake *f, unsigned id, enum fake_way way, uint16_t
 
 static enum fake_way way_now(struct fake *f, unsigned id)
 {
+	if (id && f->good) {
+		f->good--;
+		return FAKE_GOOD;
+	}
 	if (id)
 		return f->way;
 	if (f->admin_good) {
@@ -220,6 +272,15 @@ static enum fake_way way_now(struct fake *f, unsigned id)
 		return FAKE_GOOD;
 	}
 	return f->admin_way;
+}
+
+/* Keep an I/O command, and what it has to say. */
+static void look(struct fake *f, const unsigned char *sqe)
+{
+	f->io_commands++;
+	memcpy(f->last, sqe, 64);
+	if (sqe[0] & 1 && get64(sqe, 24))
+		phyr_sim_dma_read(f->sdev, get64(sqe, 24), f->data, 4096 - get64(sqe, 24) % 4096);
 }
 
 static void take(struct fake *f, unsigned id, uint16_t *cids, unsigned *nr)
@@ -232,8 +293,12 @@ static void take(struct fake *f, unsigned id, uint16_t *cids, unsigned *nr)
 
 	phyr_sim_dma_read(f->sdev, q->sq + q->head * 64, sqe, 64);
 	q->head = (q->head + 1) % q->entries;
-	f->io_commands += id != 0;
-	if (!id)
+	if (id)
+		look(f, sqe);
+	else if (sqe[0] == 0x0c && way == FAKE_GOOD) {
+		f->event_cids[f->events++ % 64] = (uint16_t)(get32(sqe, 0) >> 16);
+		return;
+	} else
 		result = admin(f, sqe, &status);
 	if (way == FAKE_LAST_FIRST)
 		cids[(*nr)++] = (uint16_t)(get32(sqe, 0) >> 16);
@@ -278,6 +343,8 @@ void fake_init(struct fake *fake, struct phyr_sim *sim, uint32_t source)
 	fake_put(fake->ctrl, 512, 1, 0x66);
 	fake_put(fake->ctrl, 513, 1, 0x44);
 	fake_put(fake->ctrl, 516, 4, 1);
+	fake_put(fake->ctrl, 258, 1, 3);   /* ACL: four aborts */
+	fake_put(fake->ctrl, 520, 2, 0xd); /* ONCS: compare, dataset management, write zeroes */
 	fake_put(fake->ns, 0, 8, 1000);
 	fake_put(fake->ns, 130, 1, 9);
 	assert_int_equal(phyr_sim_dev_add(sim, &fake_ops, fake, source, &fake->sdev), 0);

@@ -138,13 +138,14 @@ struct phyr_cursor mem_cursor(struct mem *mem, uint64_t offset, uint64_t len)
 	return cur;
 }
 
-void ended_fn(void *arg, int err, uint16_t status)
+void ended_fn(void *arg, const struct phyr_nvme_done *done)
 {
 	struct ended *ended = arg;
 
 	ended->times++;
-	ended->err = err;
-	ended->status = status;
+	ended->err = done->err;
+	ended->status = done->status;
+	ended->result = done->result;
 }
 
 void poll_all(struct phyr_nvme_queue *queue)

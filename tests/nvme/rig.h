@@ -63,8 +63,9 @@ struct ended {
 	unsigned times;
 	int err;
 	uint16_t status;
+	uint64_t result;
 };
-void ended_fn(void *arg, int err, uint16_t status);
+void ended_fn(void *arg, const struct phyr_nvme_done *done);
 /* Poll until nothing is in flight. */
 void poll_all(struct phyr_nvme_queue *queue);
 

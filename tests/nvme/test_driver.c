@@ -381,12 +381,12 @@ struct chain {
 	unsigned left;
 };
 
-static void next_of_chain(void *arg, int err, uint16_t status)
+static void next_of_chain(void *arg, const struct phyr_nvme_done *done)
 {
 	struct chain *chain = arg;
 	struct phyr_cursor cur = mem_cursor(chain->mem, 0, 512);
 
-	assert_int_equal(err, 0);
+	assert_int_equal(done->err, 0);
 	if (chain->left && chain->left-- % 7 == 0)
 		phyr_nvme_poll(chain->queue);
 	if (chain->left)
@@ -404,7 +404,7 @@ static void functions_submit_and_poll(void **state)
 	disk_init(&d, 1, NULL); /* the only slot must be free when the function runs */
 	mem_init(&d.rig, &mem, 4096, 0, PHYR_DMA_FROM_DEVICE);
 	chain = (struct chain){d.queue, &mem, 300};
-	next_of_chain(&chain, 0, 0);
+	next_of_chain(&chain, &(struct phyr_nvme_done){0});
 	poll_all(d.queue);
 	assert_int_equal(chain.left, 0);
 	phyr_nvme_queue_get_stats(d.queue, &stats);

@@ -14,66 +14,7 @@
 #include <string.h>
 
 #include "lib/rnd.h"
-#include "nvme/fake.h"
-#include "nvme/rig.h"
-
-struct evil {
-	struct rig rig;
-	struct fake fake;
-	struct phyr_nvme *nvme;
-	struct phyr_nvme_queue *queue;
-};
-
-/* A clock that goes on by a millisecond whenever it is read: timeouts cost no time. */
-static uint64_t fast_clock(struct phyr_env *env)
-{
-	static uint64_t now;
-
-	return now += 1000000;
-}
-
-static void evil_init(struct evil *e)
-{
-	rig_init(&e->rig, true);
-	fake_init(&e->fake, e->rig.sim, RIG_SOURCE);
-	e->rig.tenv.env.now_ns = fast_clock;
-	rig_attach(&e->rig, true);
-	e->nvme = NULL;
-	e->queue = NULL;
-	tenv_restart(&e->rig.tenv);
-}
-
-static void evil_fini(struct evil *e)
-{
-	phyr_nvme_queue_destroy(e->queue);
-	phyr_nvme_close(e->nvme);
-	e->queue = NULL;
-	e->nvme = NULL;
-	assert_int_equal(e->fake.cc & 1, 0);
-	rig_detach(&e->rig);
-	fake_fini(&e->fake);
-	e->rig.iommu = NULL;
-	e->rig.domain = NULL;
-	e->rig.dev = NULL;
-	rig_fini(&e->rig);
-}
-
-static int evil_open(struct evil *e)
-{
-	struct phyr_nvme_opts opts = rig_opts(&e->rig);
-
-	opts.queues = 2;
-	return phyr_nvme_open(e->rig.dev, phyr_sim_dev_regs(e->fake.sdev), &opts, &e->nvme);
-}
-
-/* A driver that came up on a good device, with a queue of depth 8. */
-static void evil_up(struct evil *e)
-{
-	evil_init(e);
-	assert_int_equal(evil_open(e), 0);
-	assert_int_equal(phyr_nvme_queue_create(e->nvme, 8, &e->queue), 0);
-	tenv_restart(&e->rig.tenv);
-}
+#include "nvme/evil.h"
 
 /* Open must fail with err and say why in one report, and leave the device disabled. */
 static void open_fails(struct evil *e, int err)
@@ -321,51 +262,48 @@ static void queue_creation_goes_wrong(void **state)
 	}
 }
 
-struct watched {
-	struct ended ended;
-	const struct fake *fake;
+/* How eight commands ended, of a queue of eight. */
+struct tally {
+	unsigned ok, late, other;
+	int err; /* of the others */
 };
 
-/* Whoever is told that a command was given up may use its memory: the device must be off by then. */
-static void watched_fn(void *arg, int err, uint16_t status)
+/* Fill the queue, poll until all ended, and check that each did so once. */
+static struct tally all_end_once(struct evil *e)
 {
-	struct watched *w = arg;
-
-	if (err && !status)
-		assert_int_equal(w->fake->cc & 1, 0);
-	ended_fn(&w->ended, err, status);
-}
-
-/* Fill the queue, poll until all ended, and check that each did so once and how. */
-static void all_end_once(struct evil *e, int err, unsigned nr_ok)
-{
+	struct tally t = {0};
 	struct watched w[8];
 	struct phyr_cursor cur;
-	unsigned ok = 0;
 	struct mem mem;
 
 	mem_init(&e->rig, &mem, 8192, 0, PHYR_DMA_FROM_DEVICE);
 	for (unsigned i = 0; i < 8; i++) {
-		w[i] = (struct watched){.fake = &e->fake};
+		watch(&w[i], &e->fake);
 		cur = mem_cursor(&mem, 0, 4096);
 		assert_int_equal(phyr_nvme_read(e->queue, i, &cur, watched_fn, &w[i]), 0);
 	}
 	poll_all(e->queue);
 	phyr_nvme_poll(e->queue);
 	for (unsigned i = 0; i < 8; i++) {
+		int err = w[i].ended.err;
+
 		assert_int_equal(w[i].ended.times, 1);
-		assert_true(w[i].ended.err == err || !w[i].ended.err);
-		ok += !w[i].ended.err;
+		t.ok += !err;
+		t.late += err == -ETIMEDOUT;
+		t.other += err && err != -ETIMEDOUT;
+		assert_true(!err || err == -ETIMEDOUT || !t.err || t.err == err);
+		t.err = err && err != -ETIMEDOUT ? err : t.err;
 	}
-	assert_int_equal(ok, nr_ok);
 	mem_fini(&e->rig, &mem);
+	return t;
 }
 
 /* A refusal by a controller that is dead. */
-static void dead_told(struct evil *e, int err, const char *call, uint64_t addr, uint64_t len)
+static void dead_told(struct evil *e, int err, int death, const char *call, uint64_t addr,
+		      uint64_t len)
 {
-	assert_int_equal(err, -EIO);
-	assert_int_equal(e->rig.tenv.last.err, -EIO);
+	assert_int_equal(err, death);
+	assert_int_equal(e->rig.tenv.last.err, death);
 	assert_string_equal(e->rig.tenv.last.call, call);
 	assert_int_equal(e->rig.tenv.last.addr, addr);
 	assert_int_equal(e->rig.tenv.last.len, len);
@@ -373,70 +311,127 @@ static void dead_told(struct evil *e, int err, const char *call, uint64_t addr, 
 }
 
 /* Whatever is asked of a dead controller fails, and says so. */
-static void dead_refuses(struct evil *e)
+static void dead_refuses_io(struct evil *e, int death)
 {
-	struct phyr_nvme_queue *none = NULL;
 	struct ended ended = {0};
 	struct phyr_cursor cur;
 	struct mem mem;
 
 	mem_init(&e->rig, &mem, 4096, 0, PHYR_DMA_BIDIRECTIONAL);
 	cur = mem_cursor(&mem, 0, 4096);
-	dead_told(e, phyr_nvme_read(e->queue, 3, &cur, ended_fn, &ended), "phyr_nvme_read", 3 * 512,
-		  4096);
-	dead_told(e, phyr_nvme_write(e->queue, 4, &cur, ended_fn, &ended), "phyr_nvme_write",
+	dead_told(e, phyr_nvme_read(e->queue, 3, &cur, ended_fn, &ended), death, "phyr_nvme_read",
+		  3 * 512, 4096);
+	dead_told(e, phyr_nvme_write(e->queue, 4, &cur, ended_fn, &ended), death, "phyr_nvme_write",
 		  4 * 512, 4096);
+	dead_told(e, phyr_nvme_compare(e->queue, 4, &cur, ended_fn, &ended), death,
+		  "phyr_nvme_compare", 4 * 512, 4096);
 	assert_int_equal(cur.left, 4096);
-	dead_told(e, phyr_nvme_flush(e->queue, ended_fn, &ended), "phyr_nvme_flush", 0, 0);
-	dead_told(e, phyr_nvme_read_sync(e->queue, 5, &mem.map), "phyr_nvme_read", 5 * 512, 4096);
-	dead_told(e, phyr_nvme_write_sync(e->queue, 5, &mem.map), "phyr_nvme_write", 5 * 512, 4096);
-	dead_told(e, phyr_nvme_flush_sync(e->queue), "phyr_nvme_flush", 0, 0);
-	dead_told(e, phyr_nvme_queue_create(e->nvme, 4, &none), "phyr_nvme_queue_create", 0, 0);
-	assert_null(none);
+	dead_told(e, phyr_nvme_flush(e->queue, ended_fn, &ended), death, "phyr_nvme_flush", 0, 0);
+	dead_told(e, phyr_nvme_write_zeroes(e->queue, 1, 2, ended_fn, &ended), death,
+		  "phyr_nvme_write_zeroes", 512, 1024);
+	dead_told(e, phyr_nvme_deallocate(e->queue, 1, 2, ended_fn, &ended), death,
+		  "phyr_nvme_deallocate", 512, 1024);
+	dead_told(e, phyr_nvme_read_sync(e->queue, 5, &mem.map), death, "phyr_nvme_read", 5 * 512,
+		  4096);
+	dead_told(e, phyr_nvme_write_sync(e->queue, 5, &mem.map), death, "phyr_nvme_write", 5 * 512,
+		  4096);
+	dead_told(e, phyr_nvme_flush_sync(e->queue), death, "phyr_nvme_flush", 0, 0);
 	assert_int_equal(ended.times, 0);
 	assert_int_equal(phyr_nvme_poll(e->queue), 0);
 	mem_fini(&e->rig, &mem);
 }
 
-/* It died, as one report said: of a command that took too long, or as a poll found out. */
-static void is_dead(struct evil *e, int err)
+static void dead_refuses(struct evil *e, int death)
 {
-	assert_int_equal(e->fake.cc & 1, 0);
-	assert_int_equal(e->rig.tenv.reports, 1);
-	assert_int_equal(e->rig.tenv.last.err, err);
-	assert_string_equal(e->rig.tenv.last.call,
-			    err == -ETIMEDOUT ? "phyr_nvme_read" : "phyr_nvme_poll");
-	assert_non_null(e->rig.tenv.last.hint);
-	dead_refuses(e);
+	struct phyr_nvme_queue *none = NULL, *admin = phyr_nvme_admin_queue(e->nvme);
+	struct phyr_nvme_ctrl_stats stats;
+	unsigned char sqe[64] = {0x0a};
+
+	dead_refuses_io(e, death);
+	dead_told(e, phyr_nvme_submit_sync(e->queue, sqe, NULL, NULL), death, "phyr_nvme_submit", 0,
+		  0);
+	dead_told(e, phyr_nvme_submit_sync(admin, sqe, NULL, NULL), death, "phyr_nvme_submit", 0,
+		  0);
+	dead_told(e, phyr_nvme_queue_create(e->nvme, 4, &none), death, "phyr_nvme_queue_create", 0,
+		  0);
+	assert_null(none);
+	dead_told(e, phyr_nvme_reset(e->nvme), death, "phyr_nvme_reset", 0, 0);
+	dead_told(e, phyr_nvme_rescan(e->nvme), death, "phyr_nvme_rescan", 0, 0);
+	phyr_nvme_get_stats(e->nvme, &stats);
+	assert_int_equal(stats.dead, death);
+	assert_non_null(stats.why);
 }
 
-static void completions_that_lie(void **state)
+/* Lies that do not end: each costs a reset, until the controller is given up. */
+static void liars_are_given_up(void **state)
 {
 	static const struct {
 		enum fake_way way;
-		unsigned ok; /* commands that end well before the lie is seen */
-		int err;
+		unsigned late;
 	} ways[] = {
-		{FAKE_UNKNOWN_CID, 0, -EIO}, {FAKE_OTHER_SQ, 0, -EIO}, {FAKE_DOUBLE, 1, -EIO},
-		{FAKE_CFS, 0, -EIO},         {FAKE_GONE, 0, -EIO},     {FAKE_SILENT, 0, -ETIMEDOUT},
+		{FAKE_UNKNOWN_CID, 0},
+		{FAKE_OTHER_SQ, 0},
+		{FAKE_CFS, 0},
+		{FAKE_SILENT, 1},
 	};
-	struct phyr_nvme_opts opts;
+	struct phyr_nvme_ctrl_stats stats;
+	struct tally t;
 	struct evil e;
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		evil_init(&e);
-		opts = rig_opts(&e.rig);
-		opts.queues = 2;
-		assert_int_equal(
-			phyr_nvme_open(e.rig.dev, phyr_sim_dev_regs(e.fake.sdev), &opts, &e.nvme),
-			0);
-		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
-		tenv_restart(&e.rig.tenv);
+		evil_up(&e);
 		e.fake.way = ways[i].way;
-		all_end_once(&e, ways[i].err, ways[i].ok);
-		is_dead(&e, ways[i].err);
+		for (unsigned round = 1; round <= 4; round++) {
+			tenv_restart(&e.rig.tenv);
+			t = all_end_once(&e);
+			phyr_nvme_get_stats(e.nvme, &stats);
+			assert_int_equal(stats.resets, round < 4 ? round : 3);
+			assert_int_equal(t.late, ways[i].late);
+			assert_int_equal(t.other, 8 - ways[i].late);
+			assert_int_equal(t.err, round < 4 ? -ECANCELED : -EIO);
+			/* What it did; then that it was once too often. */
+			assert_int_equal(e.rig.tenv.reports, round < 4 ? 1 : 2);
+		}
+		assert_int_equal(e.fake.cc & 1, 0);
+		dead_refuses(&e, -EIO);
 		evil_fini(&e);
 	}
+}
+
+static void a_device_that_goes_is_gone(void **state)
+{
+	struct tally t;
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_GONE;
+	t = all_end_once(&e);
+	assert_int_equal(t.other, 8);
+	assert_int_equal(t.err, -ENODEV);
+	assert_int_equal(e.rig.tenv.reports, 2);
+	dead_refuses(&e, -ENODEV);
+	e.fake.gone = false; /* it does not come back */
+	dead_refuses(&e, -ENODEV);
+	evil_fini(&e);
+}
+
+/* One lie, and what ended well by then counts. */
+static void a_doubled_completion(void **state)
+{
+	struct tally t;
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_DOUBLE;
+	t = all_end_once(&e);
+	assert_int_equal(t.ok, 8);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(e.rig.tenv.reports, 1);
+	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_poll");
+	t = all_end_once(&e);
+	assert_int_equal(t.ok, 8);
+	assert_int_equal(e.fake.enables, 2);
+	evil_fini(&e);
 }
 
 static void an_idle_id_is_no_command(void **state)
@@ -453,9 +448,9 @@ static void an_idle_id_is_no_command(void **state)
 	assert_int_equal(phyr_nvme_read(e.queue, 0, &cur, ended_fn, &ended), 0);
 	poll_all(e.queue);
 	assert_int_equal(ended.times, 1);
-	assert_int_equal(ended.err, -EIO);
+	assert_int_equal(ended.err, -ECANCELED);
 	assert_int_equal(ended.status, 0);
-	is_dead(&e, -EIO);
+	assert_int_equal(e.fake.enables, 2);
 	mem_fini(&e.rig, &mem);
 	evil_fini(&e);
 }
@@ -475,6 +470,7 @@ static void a_timeout_names_its_command(void **state)
 	poll_all(e.queue);
 	assert_int_equal(ended.times, 1);
 	assert_int_equal(ended.err, -ETIMEDOUT);
+	assert_int_equal(e.fake.aborts, 1);
 	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_write");
 	assert_int_equal(e.rig.tenv.last.addr, 33 * 512);
 	assert_int_equal(e.rig.tenv.last.len, 8192);
@@ -504,13 +500,16 @@ static void destroy_ends_what_does_not_end(void **state)
 
 static void a_controller_that_cannot_be_stopped(void **state)
 {
+	struct tally t;
 	struct evil e;
 
 	evil_up(&e);
 	e.fake.way = FAKE_SILENT;
 	e.fake.stuck_ready = true;
-	all_end_once(&e, -ETIMEDOUT, 0);
+	t = all_end_once(&e);
+	assert_int_equal(t.late, 8);
 	assert_int_equal(e.rig.tenv.reports, 2); /* the command, and that the device runs on */
+	dead_refuses(&e, -ETIMEDOUT);
 	e.fake.stuck_ready = false;
 	evil_fini(&e);
 }
@@ -541,7 +540,7 @@ static void harmless_oddities(void **state)
 		evil_up(&e);
 		e.fake.way = ways[i];
 		for (unsigned round = 0; round < 5; round++)
-			all_end_once(&e, 0, 8);
+			assert_int_equal(all_end_once(&e).ok, 8);
 		assert_int_equal(e.rig.tenv.reports, 0);
 		assert_int_equal(e.fake.io_commands, 40);
 		evil_fini(&e);
@@ -636,8 +635,10 @@ static void two_threads_see_it_die(void **state)
 	for (unsigned i = 0; i < 16; i++) {
 		struct ended *ended = &workers[i / 8].ended[i % 8];
 
-		/* The second thread may have come after the end. */
-		assert_true(ended->times == 99 || (ended->times == 1 && ended->err == -ETIMEDOUT));
+		/* The second thread may have come after the reset, or after the end. */
+		assert_true(ended->times == 99 || ended->times == 1);
+		assert_true(ended->times == 99 || ended->err == -ETIMEDOUT ||
+			    ended->err == -ECANCELED || ended->err == -EIO);
 	}
 	mem_fini(&e.rig, &mem);
 	for (unsigned i = 0; i < 2; i++)
@@ -657,7 +658,9 @@ int main(void)
 		cmocka_unit_test(grants_are_bounded),
 		cmocka_unit_test(admin_goes_wrong),
 		cmocka_unit_test(queue_creation_goes_wrong),
-		cmocka_unit_test(completions_that_lie),
+		cmocka_unit_test(liars_are_given_up),
+		cmocka_unit_test(a_device_that_goes_is_gone),
+		cmocka_unit_test(a_doubled_completion),
 		cmocka_unit_test(an_idle_id_is_no_command),
 		cmocka_unit_test(a_timeout_names_its_command),
 		cmocka_unit_test(destroy_ends_what_does_not_end),

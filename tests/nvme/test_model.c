@@ -43,11 +43,11 @@ struct disk {
 	struct lane lanes[LANES];
 };
 
-static void lane_ended(void *arg, int err, uint16_t status)
+static void lane_ended(void *arg, const struct phyr_nvme_done *done)
 {
 	struct lane *lane = arg;
 
-	assert_int_equal(err, 0);
+	assert_int_equal(done->err, 0);
 	assert_true(lane->flying);
 	lane->flying = false;
 	if (lane->reads)

@@ -28,11 +28,11 @@ struct worker {
 	pthread_t thread;
 };
 
-static void part_ended(void *arg, int err, uint16_t status)
+static void part_ended(void *arg, const struct phyr_nvme_done *done)
 {
 	struct worker *w = arg;
 
-	w->wrong += err != 0;
+	w->wrong += done->err != 0;
 }
 
 static void all_parts(struct worker *w, int (*submit)(struct phyr_nvme_queue *, uint64_t,

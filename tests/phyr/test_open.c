@@ -314,9 +314,9 @@ static void writes_with_leave_only(void **state)
 	file_fini(&f);
 }
 
-static void ended_fn(void *arg, int err, uint16_t status)
+static void ended_fn(void *arg, const struct phyr_nvme_done *done)
 {
-	*(int *)arg = err;
+	*(int *)arg = done->err;
 }
 
 /* A blocked access is told to whoever opened the target, and so is the command that it failed. */

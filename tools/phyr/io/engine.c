@@ -129,12 +129,12 @@ static void hash_in_order(struct engine *e)
 	}
 }
 
-static void command_ended(void *arg, int err, uint16_t status)
+static void command_ended(void *arg, const struct phyr_nvme_done *done)
 {
 	struct io_slot *slot = arg;
 
-	if (err && !slot->err)
-		slot->err = err;
+	if (done->err && !slot->err)
+		slot->err = done->err;
 	slot->commands--;
 	if (!slot->commands && (slot->sent == slot->len || slot->err))
 		end_slot(slot->engine, slot);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver on a device that does what it is told to do wrong, in a time of its own. */
+#ifndef TESTS_NVME_EVIL_H
+#define TESTS_NVME_EVIL_H
+
+#include "nvme/fake.h"
+#include "nvme/rig.h"
+
+struct evil {
+	struct rig rig;
+	struct fake fake;
+	struct phyr_nvme *nvme;
+	struct phyr_nvme_queue *queue;
+};
+
+/* A machine with the device, and a clock that goes on by a millisecond whenever it is read: timeouts
+ * cost no time. */
+void evil_init(struct evil *e);
+void evil_fini(struct evil *e);
+int evil_open(struct evil *e);
+/* A driver that came up on a good device, with a queue of depth 8. */
+void evil_up(struct evil *e);
+
+/* A command whose function checks that the device was disabled before it is told that it was given
+ * up: its memory may be used again. */
+struct watched {
+	struct ended ended;
+	const struct fake *fake;
+	unsigned disables; /* when it was submitted */
+};
+void watch(struct watched *w, const struct fake *fake);
+void watched_fn(void *arg, const struct phyr_nvme_done *done);
+
+#endif
