@@ -48,7 +48,7 @@ struct phyr_opts {
 	enum phyr_pgtbl_format format; /**< soft: table format; 0: VT-d second stage */
 	unsigned depth;                /**< of the I/O queue, at most what the device has; 0: 128 */
 	bool writable;                 /**< allow writes; the default is to refuse them */
-	struct phyr_nvme_opts nvme;    /**< size 0: defaults */
+	struct phyr_nvme_opts nvme;    /**< size 0: defaults; sim connects interrupts itself */
 	struct phyr_sim *sim;          /**< machine to use, borrowed; NULL: one of its own */
 	/** Who is told what went wrong, blocked accesses of a device behind an IOMMU among it: from any thread that
 	 *  calls phyr, and from the simulated machine's. Must not call phyr. May be NULL. */

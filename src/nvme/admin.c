@@ -108,8 +108,6 @@ static void take_locked(struct phyr_nvme *nvme)
 	       phyr_nvme_ring_pop(&queue->ring, &completion))
 		end_one(nvme, &completion);
 	phyr_nvme_ring_tell(nvme, &queue->ring);
-	if (queue->ended.oldest != NVME_NO_SLOT)
-		phyr_nvme_vector_set(queue);
 }
 
 void phyr_nvme_admin_take(struct phyr_nvme *nvme)
@@ -227,6 +225,7 @@ static void abort_locked(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uin
 void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid)
 {
 	lock(nvme);
+	take_locked(nvme); /* earlier ones may have ended */
 	abort_locked(nvme, run, qid, cid);
 	unlock(nvme);
 }

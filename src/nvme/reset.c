@@ -40,7 +40,7 @@ uint32_t phyr_nvme_settle(struct phyr_nvme *nvme)
 	}
 }
 
-/* Threads may sleep on their queues' eventfds: there is something to see. */
+/* Threads may sleep on their queues' eventfds: what was in flight has ended. */
 static void wake_all(struct phyr_nvme *nvme)
 {
 	if (!nvme->opts.interrupts)
@@ -95,7 +95,7 @@ static const char *compare(const struct phyr_nvme *nvme, const struct nvme_ident
 
 static int recover(struct phyr_nvme *nvme, const struct nvme_ask *ask)
 {
-	struct nvme_identity id;
+	struct nvme_identity id = {0};
 	const char *wrong;
 	unsigned granted = 0;
 	int err = phyr_nvme_bring_up(nvme, ask, &id, &granted);
@@ -158,7 +158,6 @@ static int revive_or_die(struct phyr_nvme *nvme, uint32_t run, const char *call)
 	err = recover(nvme, &ask);
 	if (!err) {
 		phyr_nvme_admin_good(nvme, run + NVME_RUN_STEP);
-		wake_all(nvme);
 		return 0;
 	}
 	off = phyr_nvme_disable(nvme);

@@ -11,18 +11,11 @@
 
 #include <errno.h>
 
-static uint64_t fast_clock(struct phyr_env *env)
-{
-	static uint64_t now;
-
-	return now += 1000000;
-}
-
 void evil_init(struct evil *e)
 {
 	rig_init(&e->rig, true);
 	fake_init(&e->fake, e->rig.sim, RIG_SOURCE);
-	e->rig.tenv.env.now_ns = fast_clock;
+	rig_fast_clock(&e->rig);
 	rig_attach(&e->rig, true);
 	e->nvme = NULL;
 	e->queue = NULL;

@@ -13,8 +13,7 @@ struct evil {
 	struct phyr_nvme_queue *queue;
 };
 
-/* A machine with the device, and a clock that goes on by a millisecond whenever it is read: timeouts
- * cost no time. */
+/* A machine with the device, and a fast clock. */
 void evil_init(struct evil *e);
 void evil_fini(struct evil *e);
 int evil_open(struct evil *e);

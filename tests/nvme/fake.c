@@ -79,6 +79,16 @@ static void doorbell(struct fake *f, uint64_t index, uint32_t value)
 	}
 }
 
+static void strided_doorbell(struct fake *f, uint64_t offset, uint32_t value)
+{
+	unsigned lg2 = 2 + (f->cap >> 32 & 0xf);
+
+	if (offset & ((UINT64_C(1) << lg2) - 1))
+		f->bad_doorbells++;
+	else
+		doorbell(f, offset >> lg2, value);
+}
+
 static void fake_write(void *priv, uint64_t offset, uint64_t value, unsigned width)
 {
 	struct fake *f = priv;
@@ -98,7 +108,7 @@ static void fake_write(void *priv, uint64_t offset, uint64_t value, unsigned wid
 		break;
 	default:
 		if (offset >= 0x1000)
-			doorbell(f, (offset - 0x1000) / 4, (uint32_t)value);
+			strided_doorbell(f, offset - 0x1000, (uint32_t)value);
 	}
 }
 
@@ -246,6 +256,7 @@ static void end_command(struct fake *f, unsigned id, enum fake_way way, uint16_t
 		complete(f, id, id, cid, status, result, 0xffff);
 		return;
 	case FAKE_STATUS:
+	case FAKE_REFUSE:
 		complete(f, id, id, cid, f->status, result, head);
 		return;
 	case FAKE_CFS:
@@ -261,6 +272,8 @@ static void end_command(struct fake *f, unsigned id, enum fake_way way, uint16_t
 
 static enum fake_way way_now(struct fake *f, unsigned id)
 {
+	enum fake_way way;
+
 	if (id && f->good) {
 		f->good--;
 		return FAKE_GOOD;
@@ -271,7 +284,10 @@ static enum fake_way way_now(struct fake *f, unsigned id)
 		f->admin_good--;
 		return FAKE_GOOD;
 	}
-	return f->admin_way;
+	way = f->admin_way;
+	if (f->admin_bad && !--f->admin_bad)
+		f->admin_way = FAKE_GOOD;
+	return way;
 }
 
 /* Keep an I/O command, and what it has to say. */
@@ -298,7 +314,7 @@ static void take(struct fake *f, unsigned id, uint16_t *cids, unsigned *nr)
 	else if (sqe[0] == 0x0c && way == FAKE_GOOD) {
 		f->event_cids[f->events++ % 64] = (uint16_t)(get32(sqe, 0) >> 16);
 		return;
-	} else
+	} else if (way != FAKE_REFUSE)
 		result = admin(f, sqe, &status);
 	if (way == FAKE_LAST_FIRST)
 		cids[(*nr)++] = (uint16_t)(get32(sqe, 0) >> 16);

@@ -21,6 +21,7 @@ enum fake_way {
 	FAKE_BAD_HEAD,    /* ends commands well, with a submission head out of its range */
 	FAKE_LAST_FIRST,  /* ends what it has taken in one go, the newest first */
 	FAKE_STATUS,      /* ends commands with a status */
+	FAKE_REFUSE,      /* likewise, and does not do them (the others of this list do) */
 	FAKE_CFS,         /* says Controller Fatal Status at the first command, and stops */
 	FAKE_GONE,        /* reads all ones from the first command on, and stops */
 };
@@ -59,6 +60,7 @@ struct fake {
 	/* Called when it is enabled. */
 	void (*enabled)(struct fake *fake);
 	unsigned admin_good;      /* admin commands that are done well before admin_way counts */
+	unsigned admin_bad;       /* then so many go that way, and the rest well; 0: all */
 	uint16_t status;          /* of FAKE_STATUS: type << 8 | code */
 	uint32_t granted;         /* DW0 of Set Features, Number of Queues */
 	unsigned char ctrl[4096]; /* identify data */

@@ -35,6 +35,9 @@ void rig_attach(struct rig *rig, bool iommu);
 void rig_detach(struct rig *rig);
 void rig_fini(struct rig *rig);
 
+/* A clock that goes on by a millisecond whenever it is read: timeouts cost no time. Before rig_attach(). */
+void rig_fast_clock(struct rig *rig);
+
 /* Options for the driver: a stepped machine is stepped by whoever polls. */
 struct phyr_nvme_opts rig_opts(struct rig *rig);
 

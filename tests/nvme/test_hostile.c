@@ -262,6 +262,27 @@ static void queue_creation_goes_wrong(void **state)
 	}
 }
 
+/* What was made of a queue that is refused in the middle is taken back: the next try finds nothing. */
+static void half_a_queue_is_taken_back(void **state)
+{
+	struct evil e;
+
+	for (unsigned good = 3; good < 5; good++) {
+		evil_init(&e);
+		e.fake.admin_good = good;
+		e.fake.admin_bad = 1;
+		e.fake.admin_way = FAKE_REFUSE;
+		e.fake.status = 0x06;
+		assert_int_equal(evil_open(&e), 0);
+		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), -EIO);
+		assert_null(e.queue);
+		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+		assert_int_equal(phyr_nvme_flush_sync(e.queue), 0);
+		assert_int_equal(e.fake.enables, 1);
+		evil_fini(&e);
+	}
+}
+
 /* How eight commands ended, of a queue of eight. */
 struct tally {
 	unsigned ok, late, other;
@@ -531,6 +552,32 @@ static void a_close_that_cannot_stop_it(void **state)
 	evil_fini(&e);
 }
 
+/* Doorbells may lie far apart, so far that the registers have room for few. */
+static void doorbells_lie_apart(void **state)
+{
+	static const struct {
+		unsigned stride, queues;
+	} ways[] = {{1, 3}, {7, 3}, {14, 3}, {15, 2}};
+	struct phyr_nvme_opts opts;
+	struct evil e;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		evil_init(&e);
+		e.fake.cap |= (uint64_t)ways[i].stride << 32;
+		e.fake.granted = UINT32_MAX;
+		opts = rig_opts(&e.rig);
+		opts.queues = 3;
+		assert_int_equal(
+			phyr_nvme_open(e.rig.dev, phyr_sim_dev_regs(e.fake.sdev), &opts, &e.nvme),
+			0);
+		assert_int_equal(phyr_nvme_get_info(e.nvme)->queues, ways[i].queues);
+		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+		assert_int_equal(all_end_once(&e).ok, 8);
+		evil_fini(&e);
+		assert_int_equal(e.fake.bad_doorbells, 0);
+	}
+}
+
 static void harmless_oddities(void **state)
 {
 	static const enum fake_way ways[] = {FAKE_BAD_HEAD, FAKE_LAST_FIRST};
@@ -658,6 +705,7 @@ int main(void)
 		cmocka_unit_test(grants_are_bounded),
 		cmocka_unit_test(admin_goes_wrong),
 		cmocka_unit_test(queue_creation_goes_wrong),
+		cmocka_unit_test(half_a_queue_is_taken_back),
 		cmocka_unit_test(liars_are_given_up),
 		cmocka_unit_test(a_device_that_goes_is_gone),
 		cmocka_unit_test(a_doubled_completion),
@@ -666,6 +714,7 @@ int main(void)
 		cmocka_unit_test(destroy_ends_what_does_not_end),
 		cmocka_unit_test(a_controller_that_cannot_be_stopped),
 		cmocka_unit_test(a_close_that_cannot_stop_it),
+		cmocka_unit_test(doorbells_lie_apart),
 		cmocka_unit_test(harmless_oddities),
 		cmocka_unit_test(random_devices),
 		cmocka_unit_test(two_threads_see_it_die),

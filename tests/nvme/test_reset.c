@@ -1,0 +1,839 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that are late, controllers that fail, resets: what each command ends with, and what goes on
+ * afterwards. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "nvme/evil.h"
+
+static void works(struct evil *e)
+{
+	assert_int_equal(phyr_nvme_flush_sync(e->queue), 0);
+}
+
+static struct phyr_nvme_ctrl_stats stats_of(struct evil *e)
+{
+	struct phyr_nvme_ctrl_stats stats;
+
+	phyr_nvme_get_stats(e->nvme, &stats);
+	return stats;
+}
+
+/* Flushes in flight, up to the queue's depth. */
+static void fill(struct evil *e, struct watched *w, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		watch(&w[i], &e->fake);
+		assert_int_equal(phyr_nvme_flush(e->queue, watched_fn, &w[i]), 0);
+	}
+}
+
+static void all_ended(const struct watched *w, unsigned nr, int err)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(w[i].ended.times, 1);
+		assert_int_equal(w[i].ended.err, err);
+	}
+}
+
+/*
+ * Late commands.
+ */
+
+static void a_late_command_is_aborted(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.good = 7; /* the last of eight */
+	e.fake.way = FAKE_HELD;
+	fill(&e, w, 8);
+	poll_all(e.queue);
+	all_ended(w, 7, 0);
+	assert_int_equal(w[7].ended.times, 1);
+	assert_int_equal(w[7].ended.err, -ECANCELED);
+	assert_int_equal(w[7].ended.status, 0x07);
+	assert_int_equal(e.rig.tenv.reports, 1);
+	assert_int_equal(e.rig.tenv.last.err, -ECANCELED);
+	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_flush");
+	assert_non_null(strstr(e.rig.tenv.last.hint, "in time"));
+	assert_int_equal(e.fake.aborts, 1);
+	assert_int_equal(stats_of(&e).aborts, 1);
+	assert_int_equal(stats_of(&e).resets, 0);
+	assert_int_equal(e.fake.enables, 1);
+	evil_fini(&e);
+}
+
+static void it_may_be_faster(void **state)
+{
+	struct watched w[3];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_SLOW;
+	fill(&e, w, 3);
+	poll_all(e.queue);
+	all_ended(w, 3, 0);
+	assert_int_equal(e.fake.aborts, 3);
+	assert_int_equal(e.fake.enables, 1);
+	assert_int_equal(e.rig.tenv.reports, 0);
+	evil_fini(&e);
+}
+
+static void one_that_is_not_found_costs_a_reset(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.good = 3;
+	e.fake.way = FAKE_SILENT;
+	e.fake.way_once = true;
+	fill(&e, w, 8);
+	poll_all(e.queue);
+	all_ended(w, 3, 0);
+	all_ended(w + 3, 1, -ETIMEDOUT);
+	all_ended(w + 4, 4, -ECANCELED);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(stats_of(&e).resets, 1);
+	assert_non_null(stats_of(&e).why);
+	assert_int_equal(stats_of(&e).dead, 0);
+	assert_int_equal(e.rig.tenv.reports, 1);
+	assert_int_equal(e.rig.tenv.last.err, -ETIMEDOUT);
+	works(&e);
+	evil_fini(&e);
+	assert_int_equal(e.fake.bad_doorbells, 0);
+}
+
+/* A controller that takes one abort at a time has many ended by aborts all the same. */
+static void aborts_one_by_one(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_init(&e);
+	fake_put(e.fake.ctrl, 258, 1, 0);
+	assert_int_equal(evil_open(&e), 0);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+	e.fake.way = FAKE_HELD;
+	fill(&e, w, 8);
+	poll_all(e.queue);
+	all_ended(w, 8, -ECANCELED);
+	assert_int_equal(e.fake.aborts, 8);
+	assert_int_equal(e.fake.enables, 1);
+	evil_fini(&e);
+}
+
+/* No more aborts at once than the controller takes. */
+static void aborts_are_limited(void **state)
+{
+	static const struct {
+		uint8_t acl;
+		unsigned aborts;
+	} limits[] = {{0, 1}, {2, 3}, {255, 7}};
+	struct watched w[8];
+	struct evil e;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		evil_init(&e);
+		fake_put(e.fake.ctrl, 258, 1, limits[i].acl);
+		assert_int_equal(evil_open(&e), 0);
+		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+		e.fake.way = e.fake.admin_way = FAKE_SILENT;
+		e.fake.way_once = true;
+		fill(&e, w, 7);
+		poll_all(e.queue);
+		assert_int_equal(w[0].ended.err, -ETIMEDOUT);
+		all_ended(w + 1, 6, -ECANCELED);
+		assert_int_equal(e.fake.aborts, limits[i].aborts);
+		works(&e);
+		evil_fini(&e);
+	}
+}
+
+/*
+ * Resets.
+ */
+
+/* Nothing of it is told before the poll; what is submitted meanwhile is not taken. */
+static void asked_for(void **state)
+{
+	struct ended ended = {0};
+	struct watched w[5];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_SILENT;
+	e.fake.way_once = true;
+	fill(&e, w, 5);
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	assert_int_equal(w[0].ended.times, 0);
+	assert_int_equal(phyr_nvme_in_flight(e.queue), 5);
+	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), -EAGAIN);
+	assert_int_equal(phyr_nvme_poll(e.queue), 5);
+	all_ended(w, 5, -ECANCELED);
+	works(&e);
+	assert_int_equal(stats_of(&e).resets, 1);
+	assert_null(stats_of(&e).why);
+	assert_int_equal(e.rig.tenv.reports, 0);
+	assert_int_equal(ended.times, 0);
+	evil_fini(&e);
+	assert_int_equal(e.fake.bad_doorbells, 0);
+}
+
+/* With nothing in flight there is nothing to tell: submitting alone makes the queue again. */
+static void an_idle_queue_comes_back_by_itself(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	for (unsigned round = 0; round < 10; round++) {
+		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+		fill(&e, w, 8);
+		poll_all(e.queue);
+		all_ended(w, 8, 0);
+	}
+	assert_int_equal(e.fake.enables, 11);
+	assert_int_equal(e.rig.tenv.reports, 0);
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	assert_int_equal(phyr_nvme_poll(e.queue), 0);
+	works(&e);
+	evil_fini(&e);
+	assert_int_equal(e.fake.bad_doorbells, 0);
+}
+
+/* What the rings say has ended by then did. */
+static void what_ended_has_ended(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.good = 5;
+	e.fake.way = FAKE_SILENT;
+	fill(&e, w, 8);
+	phyr_sim_step(e.rig.sim);
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	assert_int_equal(phyr_nvme_poll(e.queue), 8);
+	all_ended(w, 5, 0);
+	all_ended(w + 5, 3, -ECANCELED);
+	evil_fini(&e);
+}
+
+static void fatal_status(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.good = 2;
+	e.fake.way = FAKE_CFS;
+	e.fake.way_once = true;
+	fill(&e, w, 8);
+	poll_all(e.queue);
+	all_ended(w, 2, 0);
+	all_ended(w + 2, 6, -ECANCELED);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(e.fake.aborts, 0);
+	works(&e);
+	evil_fini(&e);
+}
+
+/* A function of a command that is lost submits again, polls, and resets once more. */
+struct again {
+	struct evil *e;
+	struct ended first, second;
+	bool reset;
+};
+
+static void once_more(void *arg, const struct phyr_nvme_done *done)
+{
+	struct again *a = arg;
+
+	ended_fn(&a->first, done);
+	if (a->reset)
+		assert_int_equal(phyr_nvme_reset(a->e->nvme), 0);
+	while (phyr_nvme_flush(a->e->queue, ended_fn, &a->second) == -EAGAIN)
+		phyr_nvme_poll(a->e->queue);
+	phyr_nvme_poll(a->e->queue);
+}
+
+static void functions_submit_again(void **state)
+{
+	struct again a[8];
+	struct evil e;
+
+	for (unsigned resets = 0; resets < 3; resets++) {
+		evil_up(&e);
+		e.fake.way = FAKE_SILENT;
+		e.fake.way_once = true;
+		for (unsigned i = 0; i < 8; i++) {
+			a[i] = (struct again){.e = &e, .reset = resets > i % 3};
+			assert_int_equal(phyr_nvme_flush(e.queue, once_more, &a[i]), 0);
+		}
+		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+		poll_all(e.queue);
+		for (unsigned i = 0; i < 8; i++) {
+			assert_int_equal(a[i].first.times, 1);
+			assert_int_equal(a[i].first.err, -ECANCELED);
+			assert_int_equal(a[i].second.times, 1);
+			assert_true(!a[i].second.err || a[i].second.err == -ECANCELED);
+		}
+		works(&e);
+		evil_fini(&e);
+		assert_int_equal(e.fake.bad_doorbells, 0);
+	}
+}
+
+/* A function of a command that ended well resets: no doorbell is written of a queue that is gone. */
+static void resets_all(void *arg, const struct phyr_nvme_done *done)
+{
+	struct evil *e = arg;
+
+	assert_int_equal(done->err, 0);
+	assert_int_equal(phyr_nvme_reset(e->nvme), 0);
+}
+
+static void functions_reset(void **state)
+{
+	struct evil e;
+
+	evil_up(&e);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(phyr_nvme_flush(e.queue, resets_all, &e), 0);
+	poll_all(e.queue);
+	assert_int_equal(e.fake.enables, 1 + 4);
+	works(&e);
+	evil_fini(&e);
+	assert_int_equal(e.fake.bad_doorbells, 0);
+}
+
+/* Two queues: one finds out, the other learns of it when it is polled. */
+static void each_queue_in_its_time(void **state)
+{
+	struct phyr_nvme_queue *other;
+	struct watched w[4], v;
+	struct evil e;
+
+	evil_up(&e);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
+	e.fake.way = FAKE_SILENT;
+	e.fake.way_once = true;
+	watch(&v, &e.fake);
+	assert_int_equal(phyr_nvme_flush(other, watched_fn, &v), 0);
+	fill(&e, w, 4);
+	poll_all(e.queue);
+	assert_int_equal(w[0].ended.err, -ETIMEDOUT);
+	all_ended(w + 1, 3, -ECANCELED);
+	works(&e);
+	assert_int_equal(v.ended.times, 0);
+	assert_int_equal(phyr_nvme_poll(other), 1);
+	assert_int_equal(v.ended.err, -ECANCELED);
+	assert_int_equal(phyr_nvme_flush_sync(other), 0);
+	/* One that never learns of it is destroyed all the same. */
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	phyr_nvme_queue_destroy(other);
+	works(&e);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
+	phyr_nvme_queue_destroy(other);
+	evil_fini(&e);
+}
+
+/*
+ * What another thread sees in the middle of a reset, without a thread: the function that a driver calls
+ * when it waits for the device stands for it, and polls the second queue. A device that takes its time
+ * to be disabled, and to be enabled, has it called in both.
+ */
+struct onlooker {
+	struct evil e;
+	struct phyr_nvme_queue *other;
+	struct watched w;
+	bool stopping, starting; /* the device is at it, and must be looked at */
+	unsigned seen;
+};
+
+static void look_on(void *arg)
+{
+	struct onlooker *o = arg;
+
+	phyr_sim_step(o->e.rig.sim);
+	if (o->stopping && !(o->e.fake.cc & 1)) {
+		/* It was told to stop and has not: its memory may still be written. */
+		assert_int_equal(phyr_nvme_poll(o->other), 0);
+		assert_int_equal(phyr_nvme_flush(o->other, ended_fn, NULL), -EAGAIN);
+		assert_int_equal(o->w.ended.times, 0);
+		o->stopping = false;
+		o->seen++;
+		o->e.fake.stuck_ready = false;
+		o->e.fake.csts = 0;
+	} else if (o->starting && o->e.fake.cc & 1 && !o->e.fake.csts) {
+		/* It has stopped: what was lost may be told, while there is no queue yet. */
+		assert_int_equal(phyr_nvme_poll(o->other), 1);
+		assert_int_equal(o->w.ended.times, 1);
+		assert_int_equal(o->w.ended.err, -ECANCELED);
+		o->starting = false;
+		o->seen++;
+		o->e.fake.csts = 1;
+	}
+}
+
+static void nothing_is_told_before_it_stopped(void **state)
+{
+	struct phyr_nvme_opts opts;
+	struct onlooker o = {.seen = 0};
+	struct evil *e = &o.e;
+
+	evil_init(e);
+	opts = rig_opts(&e->rig);
+	opts.queues = 2;
+	opts.wait = look_on;
+	opts.wait_arg = &o;
+	assert_int_equal(
+		phyr_nvme_open(e->rig.dev, phyr_sim_dev_regs(e->fake.sdev), &opts, &e->nvme), 0);
+	assert_int_equal(phyr_nvme_queue_create(e->nvme, 8, &e->queue), 0);
+	assert_int_equal(phyr_nvme_queue_create(e->nvme, 8, &o.other), 0);
+	e->fake.way = FAKE_SILENT;
+	watch(&o.w, &e->fake);
+	assert_int_equal(phyr_nvme_flush(o.other, watched_fn, &o.w), 0);
+	e->fake.way_once = e->fake.stuck_ready = e->fake.never_ready = true;
+	o.stopping = o.starting = true;
+	assert_int_equal(phyr_nvme_reset(e->nvme), 0);
+	assert_int_equal(o.seen, 2);
+	e->fake.never_ready = false;
+	assert_int_equal(phyr_nvme_flush_sync(o.other), 0);
+	works(e);
+	phyr_nvme_queue_destroy(o.other);
+	evil_fini(e);
+}
+
+static void destroying_ends_what_is_lost(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_SILENT;
+	fill(&e, w, 8);
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	phyr_nvme_queue_destroy(e.queue);
+	e.queue = NULL;
+	all_ended(w, 8, -ECANCELED);
+	evil_fini(&e);
+}
+
+/* A reset takes no memory: not itself, not the queue that is made again, not its next command. */
+static void resets_need_no_memory(void **state)
+{
+	struct phyr_cursor cur;
+	struct ended ended = {0};
+	struct watched w[8];
+	struct evil e;
+	struct mem mem;
+
+	evil_up(&e);
+	mem_init(&e.rig, &mem, 1 << 20, 0, PHYR_DMA_FROM_DEVICE);
+	cur = mem_cursor(&mem, 0, 256 << 10);
+	assert_int_equal(phyr_nvme_read(e.queue, 0, &cur, ended_fn, &ended), 0);
+	poll_all(e.queue);
+	for (unsigned round = 0; round < 4; round++) {
+		tenv_restart(&e.rig.tenv);
+		e.rig.tenv.fail_at = 1;
+		fill(&e, w, 7);
+		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+		poll_all(e.queue);
+		cur = mem_cursor(&mem, 0, 4096);
+		assert_int_equal(phyr_nvme_read(e.queue, 0, &cur, ended_fn, &ended), 0);
+		poll_all(e.queue);
+		assert_int_equal(e.rig.tenv.allocs, 0);
+		e.rig.tenv.fail_at = 0;
+	}
+	assert_int_equal(ended.times, 5);
+	assert_int_equal(ended.err, 0);
+	mem_fini(&e.rig, &mem);
+	evil_fini(&e);
+}
+
+/*
+ * The admin queue's commands.
+ */
+
+static void admin_commands_end_too(void **state)
+{
+	struct phyr_nvme_queue *admin;
+	unsigned char event[64] = {0x0c}, get[64] = {0x09};
+	struct ended ended[3] = {{0}};
+	struct evil e;
+
+	evil_up(&e);
+	admin = phyr_nvme_admin_queue(e.nvme);
+	assert_int_equal(phyr_nvme_submit(admin, event, NULL, ended_fn, &ended[0]), 0);
+	phyr_sim_step(e.rig.sim);
+	e.fake.admin_way = FAKE_SILENT;
+	e.fake.way_once = true;
+	assert_int_equal(phyr_nvme_submit(admin, get, NULL, ended_fn, &ended[1]), 0);
+	assert_int_equal(phyr_nvme_submit(admin, get, NULL, ended_fn, &ended[2]), 0);
+	poll_all(admin);
+	assert_int_equal(ended[0].err, -ECANCELED);
+	assert_int_equal(ended[1].err, -ETIMEDOUT);
+	assert_int_equal(ended[2].err, -ECANCELED);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(ended[i].times, 1);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(phyr_nvme_submit_sync(admin, get, NULL, NULL), 0);
+	works(&e);
+	evil_fini(&e);
+}
+
+/* A queue whose creation a reset came into is made in the next run. */
+static void a_queue_is_made_in_the_next_run(void **state)
+{
+	struct phyr_nvme_queue *other = NULL;
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.admin_way = FAKE_IDLE_CID;
+	e.fake.way_once = true;
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(phyr_nvme_flush_sync(other), 0);
+	phyr_nvme_queue_destroy(other);
+	works(&e);
+	evil_fini(&e);
+	/* One that is late has its time. */
+	evil_up(&e);
+	e.fake.admin_way = FAKE_SILENT;
+	e.fake.way_once = true;
+	other = NULL;
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), -ETIMEDOUT);
+	assert_null(other);
+	assert_int_equal(e.fake.enables, 2);
+	works(&e);
+	evil_fini(&e);
+}
+
+/*
+ * What comes back, and what does not.
+ */
+
+static void other_serial(struct fake *f)
+{
+	f->ctrl[4] ^= 1;
+}
+
+static void other_model(struct fake *f)
+{
+	f->ctrl[24] ^= 1;
+}
+
+static void other_blocks(struct fake *f)
+{
+	fake_put(f->ns, 130, 1, 12);
+}
+
+static void smaller(struct fake *f)
+{
+	fake_put(f->ns, 0, 8, 999);
+}
+
+static void no_namespace(struct fake *f)
+{
+	fake_put(f->ctrl, 516, 4, 0);
+}
+
+static void smaller_transfers(struct fake *f)
+{
+	fake_put(f->ctrl, 77, 1, 7);
+}
+
+static void fewer_queues(struct fake *f)
+{
+	f->granted = 0;
+}
+
+static void fails_identify(struct fake *f)
+{
+	f->admin_way = FAKE_STATUS;
+	f->status = 0x06;
+}
+
+static void says_nothing(struct fake *f)
+{
+	f->admin_way = FAKE_SILENT;
+}
+
+static void lies(struct fake *f)
+{
+	f->admin_way = FAKE_DOUBLE;
+	f->io_commands = 1;
+}
+
+static void fails_at_once(struct fake *f)
+{
+	f->csts = 2;
+}
+
+static void never_ready(struct fake *f)
+{
+	f->csts = 0;
+}
+
+/* Identify, identify, number of queues: then it refuses what it had before. */
+static void refuses_queues(struct fake *f)
+{
+	f->admin_good = 3;
+	f->admin_way = FAKE_STATUS;
+	f->status = 0x101;
+}
+
+static void it_must_be_what_it_was(void **state)
+{
+	static void (*const changes[])(struct fake *) = {
+		other_serial,      other_model,  other_blocks,   smaller,      no_namespace,
+		smaller_transfers, fewer_queues, fails_identify, says_nothing, lies,
+		fails_at_once,     never_ready,  refuses_queues,
+	};
+	struct watched w[4];
+	struct evil e;
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		evil_up(&e);
+		e.fake.way = FAKE_SILENT;
+		fill(&e, w, 4);
+		e.fake.enabled = changes[i];
+		assert_int_equal(phyr_nvme_reset(e.nvme), changes[i] == refuses_queues ? 0 : -EIO);
+		poll_all(e.queue);
+		for (unsigned n = 0; n < 4; n++) {
+			assert_int_equal(w[n].ended.times, 1);
+			assert_true(w[n].ended.err == -EIO || w[n].ended.err == -ECANCELED);
+		}
+		assert_int_equal(stats_of(&e).dead, -EIO);
+		assert_int_equal(e.fake.cc & 1, 0);
+		assert_true(e.rig.tenv.reports >= 1);
+		assert_int_equal(e.rig.tenv.last.err, -EIO);
+		e.fake.enabled = NULL;
+		assert_int_equal(phyr_nvme_flush_sync(e.queue), -EIO);
+		evil_fini(&e);
+	}
+}
+
+static void larger(struct fake *f)
+{
+	fake_put(f->ns, 0, 8, 2000);
+	fake_put(f->ctrl, 77, 1, 9);
+	memcpy(f->ctrl + 64, "NEW", 3);
+}
+
+/* What grew may be used after a rescan. */
+static void it_may_have_grown(void **state)
+{
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.enabled = larger;
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	works(&e);
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->nr_blocks, 1000);
+	assert_int_equal(phyr_nvme_rescan(e.nvme), 0);
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->nr_blocks, 2000);
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->max_transfer, 1 << 20);
+	assert_string_equal(phyr_nvme_get_info(e.nvme)->firmware, "NEW");
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->queues, 2);
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->max_depth, 63);
+	evil_fini(&e);
+}
+
+static void stuck_after(struct fake *f)
+{
+	f->stuck_ready = true;
+	f->admin_way = FAKE_STATUS;
+	f->status = 0x06;
+}
+
+/* It came up, failed, and can't be stopped: only an IOMMU is left. */
+static void it_may_not_stop(void **state)
+{
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.enabled = stuck_after;
+	assert_int_equal(phyr_nvme_reset(e.nvme), -ETIMEDOUT);
+	assert_int_equal(stats_of(&e).dead, -ETIMEDOUT);
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), -ETIMEDOUT);
+	e.fake.stuck_ready = false;
+	evil_fini(&e);
+}
+
+static void it_may_be_gone(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_SILENT;
+	fill(&e, w, 8);
+	e.fake.gone = true;
+	assert_int_equal(phyr_nvme_reset(e.nvme), -ENODEV);
+	poll_all(e.queue);
+	all_ended(w, 8, -ENODEV);
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), -ENODEV);
+	e.fake.gone = false;
+	evil_fini(&e);
+}
+
+/*
+ * How often.
+ */
+
+static void one_lie(struct evil *e)
+{
+	struct watched w;
+
+	e->fake.way = FAKE_UNKNOWN_CID;
+	fill(e, &w, 1);
+	poll_all(e->queue);
+	e->fake.way = FAKE_GOOD;
+	assert_int_equal(w.ended.times, 1);
+	assert_int_equal(w.ended.err, -ECANCELED);
+}
+
+static void good_commands_count(void **state)
+{
+	unsigned char get[64] = {0x09};
+	struct evil e;
+
+	evil_up(&e);
+	for (unsigned i = 0; i < 20; i++) {
+		one_lie(&e);
+		if (i % 3 == 2 && i & 1)
+			works(&e);
+		else if (i % 3 == 2)
+			assert_int_equal(phyr_nvme_submit_sync(phyr_nvme_admin_queue(e.nvme), get,
+							       NULL, NULL),
+					 0);
+	}
+	assert_int_equal(stats_of(&e).resets, 20);
+	evil_fini(&e);
+}
+
+static void max_resets_is_the_callers(void **state)
+{
+	struct phyr_nvme_opts opts;
+	struct watched w;
+	struct evil e;
+
+	for (unsigned max = 1; max < 6; max += 4) {
+		evil_init(&e);
+		opts = rig_opts(&e.rig);
+		opts.max_resets = max;
+		assert_int_equal(
+			phyr_nvme_open(e.rig.dev, phyr_sim_dev_regs(e.fake.sdev), &opts, &e.nvme),
+			0);
+		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+		for (unsigned i = 0; i < max; i++) {
+			assert_int_equal(phyr_nvme_reset(e.nvme), 0); /* does not count */
+			one_lie(&e);
+		}
+		e.fake.way = FAKE_UNKNOWN_CID;
+		fill(&e, &w, 1);
+		poll_all(e.queue);
+		assert_int_equal(w.ended.err, -EIO);
+		assert_int_equal(stats_of(&e).resets, 2 * max);
+		evil_fini(&e);
+	}
+}
+
+/*
+ * Rescan, close.
+ */
+
+static void rescan_takes_what_is_new(void **state)
+{
+	struct phyr_nvme_info was;
+	struct ended ended = {0};
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_HELD;
+	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), 0);
+	assert_int_equal(phyr_nvme_rescan(e.nvme), -EBUSY);
+	assert_int_equal(e.rig.tenv.last.err, -EBUSY);
+	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_rescan");
+	poll_all(e.queue);
+	was = *phyr_nvme_get_info(e.nvme);
+	fake_put(e.fake.ns, 130, 1, 12);
+	fake_put(e.fake.ns, 0, 8, 0);
+	assert_int_equal(phyr_nvme_rescan(e.nvme), -EIO);
+	assert_memory_equal(&was, phyr_nvme_get_info(e.nvme), sizeof(was));
+	fake_put(e.fake.ns, 0, 8, 125);
+	fake_put(e.fake.ns, 33, 1, 1);
+	e.fake.way = FAKE_GOOD;
+	assert_int_equal(phyr_nvme_rescan(e.nvme), 0);
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->block_size, 4096);
+	assert_int_equal(phyr_nvme_get_info(e.nvme)->nr_blocks, 125);
+	assert_true(phyr_nvme_get_info(e.nvme)->zeroes_deallocated);
+	works(&e);
+	/* What it is from now on is what it must be after a reset. */
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	evil_fini(&e);
+}
+
+static void close_shuts_down(void **state)
+{
+	struct evil e;
+
+	evil_up(&e);
+	evil_fini(&e);
+	assert_int_equal(e.fake.shutdowns, 1);
+	assert_int_equal(e.fake.disables, 1);
+	assert_int_equal(e.rig.tenv.reports, 0);
+	evil_up(&e);
+	e.fake.never_shut = true;
+	evil_fini(&e);
+	assert_int_equal(e.fake.shutdowns, 1);
+	assert_int_equal(e.fake.disables, 1);
+	assert_int_equal(e.rig.tenv.reports, 1);
+	assert_int_equal(e.rig.tenv.last.err, -ETIMEDOUT);
+	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_close");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_late_command_is_aborted),
+		cmocka_unit_test(it_may_be_faster),
+		cmocka_unit_test(one_that_is_not_found_costs_a_reset),
+		cmocka_unit_test(aborts_one_by_one),
+		cmocka_unit_test(aborts_are_limited),
+		cmocka_unit_test(asked_for),
+		cmocka_unit_test(an_idle_queue_comes_back_by_itself),
+		cmocka_unit_test(what_ended_has_ended),
+		cmocka_unit_test(fatal_status),
+		cmocka_unit_test(functions_submit_again),
+		cmocka_unit_test(functions_reset),
+		cmocka_unit_test(each_queue_in_its_time),
+		cmocka_unit_test(nothing_is_told_before_it_stopped),
+		cmocka_unit_test(destroying_ends_what_is_lost),
+		cmocka_unit_test(resets_need_no_memory),
+		cmocka_unit_test(admin_commands_end_too),
+		cmocka_unit_test(a_queue_is_made_in_the_next_run),
+		cmocka_unit_test(it_must_be_what_it_was),
+		cmocka_unit_test(it_may_have_grown),
+		cmocka_unit_test(it_may_not_stop),
+		cmocka_unit_test(it_may_be_gone),
+		cmocka_unit_test(good_commands_count),
+		cmocka_unit_test(max_resets_is_the_callers),
+		cmocka_unit_test(rescan_takes_what_is_new),
+		cmocka_unit_test(close_shuts_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
