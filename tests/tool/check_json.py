@@ -5,40 +5,65 @@ import json
 import sys
 
 NUMBER = (int, float)
-LATENCIES = {"p50": NUMBER, "p99": NUMBER, "p999": NUMBER}
+LATENCIES = {"p50": NUMBER, "p99": NUMBER, "p999": NUMBER, "p9999": NUMBER, "max": NUMBER}
+BUCKETS = [{"from_ns": int, "count": int}]
 LEAKED = {"iova": int, "tables": int, "pages": int}
 PATHS = {"perpage": int, "twostep": int, "same": int, "window": int, "ranges": int}
 IO = {"map": str, "iommu": str, "ios": int, "bytes": int, "seconds": NUMBER, "iops": NUMBER,
-      "mib_s": NUMBER, "lat_us": LATENCIES, "map_ns_per_io": NUMBER, "unmap_ns_per_io": NUMBER,
-      "desc_ns_per_io": NUMBER, "links": int, "walks": int, "ptes": int, "syncs": int,
-      "invalidations": int, "iotlb_hits": int, "iotlb_misses": int, "faults": int,
-      "verify_errors": int, "leaked": LEAKED, "paths": PATHS, "sha256": (str, type(None))}
+      "mib_s": NUMBER, "lat_us": LATENCIES, "histogram": BUCKETS, "map_ns_per_io": NUMBER,
+      "unmap_ns_per_io": NUMBER, "desc_ns_per_io": NUMBER, "links": int, "walks": int, "ptes": int,
+      "syncs": int, "invalidations": int, "iotlb_hits": int, "iotlb_misses": int, "faults": int,
+      "verify_errors": int, "leaked": LEAKED, "paths": PATHS, "trims": int, "trim_bytes": int,
+      "trims_verified": bool, "retries": int, "rate_share": (*NUMBER, type(None)), "stopped": bool,
+      "read_back": bool, "sha256": (str, type(None))}
+IO_TOP = {"version": str, "target": str, "rw": str, "bs_min": int, "bs_max": int, "iodepth": int,
+          "threads": int, "runtime_s": (*NUMBER, type(None)), "rate_bytes_s": (int, type(None)),
+          "rate_iops": (int, type(None)), "trim_percent": int, "interrupt": bool, "scatter": str,
+          "seed": int, "stopped": bool, "rows": [IO]}
 BENCH = {"name": str, "ns": NUMBER, "min_ns": NUMBER, "per": str, "ratio": NUMBER, "limit": str}
 LIMITS = {"memset_ns": NUMBER, "copy_ns": NUMBER, "l1_load_ns": NUMBER, "atomic_ns": NUMBER,
           "clock_ns": NUMBER}
 
 
 def check(where, value, shape):
-    if not isinstance(shape, dict):
-        assert isinstance(value, shape) and not isinstance(value, bool), f"{where}: {value!r}"
-        return
-    assert value.keys() == shape.keys(), f"{where}: {sorted(value.keys() ^ shape.keys())}"
-    for key, part in shape.items():
-        check(f"{where}.{key}", value[key], part)
+    if isinstance(shape, list):
+        assert isinstance(value, list), f"{where}: {value!r}"
+        for number, part in enumerate(value):
+            check(f"{where}[{number}]", part, shape[0])
+    elif isinstance(shape, dict):
+        assert value.keys() == shape.keys(), f"{where}: {sorted(value.keys() ^ shape.keys())}"
+        for key, part in shape.items():
+            check(f"{where}.{key}", value[key], part)
+    else:
+        assert isinstance(value, shape), f"{where}: {value!r}"
+        assert isinstance(value, bool) == (shape is bool), f"{where}: {value!r}"
+
+
+def check_io_row(where, row):
+    """What holds between a row's numbers."""
+    assert not row["ios"] or sum(row["paths"].values()) > 0, f"{where}: no path was taken"
+    assert sum(b["count"] for b in row["histogram"]) == row["ios"], f"{where}: buckets and ios differ"
+    starts = [b["from_ns"] for b in row["histogram"]]
+    assert all(b == (a * 2 or 2) for a, b in zip(starts, starts[1:])), f"{where}: {starts}"
+    lat = list(row["lat_us"].values())
+    assert lat == sorted(lat), f"{where}: percentiles fall: {lat}"
+    if starts:
+        assert starts[-1] <= row["lat_us"]["max"] * 1000 < starts[-1] * 2 + 2, f"{where}: max is in no bucket"
 
 
 def main():
     kind, rows = sys.argv[1], int(sys.argv[2])
     top = json.load(sys.stdin)
     assert len(top["rows"]) == rows, f"{len(top['rows'])} rows"
+    if kind == "io":
+        check("io", top, IO_TOP)
+        for number, row in enumerate(top["rows"]):
+            check_io_row(f"rows[{number}]", row)
+        return
+    check("limits", top["limits"], LIMITS)
     for number, row in enumerate(top["rows"]):
-        check(f"rows[{number}]", row, IO if kind == "io" else BENCH)
-        if kind == "io":
-            assert sum(row["paths"].values()) > 0, f"rows[{number}]: no path was taken"
-        else:
-            assert 0 < row["min_ns"] <= row["ns"], f"rows[{number}]: min_ns is over the median"
-    if kind == "bench":
-        check("limits", top["limits"], LIMITS)
+        check(f"rows[{number}]", row, BENCH)
+        assert 0 < row["min_ns"] <= row["ns"], f"rows[{number}]: min_ns is over the median"
 
 
 main()

@@ -66,6 +66,32 @@ expect 2 "not a number" io "$img" --iodepth many
 expect 2 "not a number" io "$img" --seed x
 expect 2 "checksum needs" io "$img" --checksum --rw randread
 expect 2 "leave --io-size out" io "$img" --checksum --io-size 4k
+expect 2 "leave --runtime out" io "$img" --checksum --runtime 1
+expect 2 "leave --threads out" io "$img" --checksum --threads 2
+for seconds in x -1 1s 1. .5 1e3 1.5.5 31536001 99999999999999999999; do
+	expect 2 "not seconds" io "$img" --runtime $seconds
+done
+expect 2 "nothing to do" io "$img" --runtime 0
+expect 2 "nothing to do" io "$img" --runtime 0.000
+expect 2 "value is missing" io "$img" --runtime
+expect 2 "not from 1 to 64" io "$img" --threads 0
+expect 2 "not from 1 to 64" io "$img" --threads 65
+expect 2 "not a number" io "$img" --threads two
+expect 2 "not a number" io "$img" --threads -1
+expect 2 "queues for 63" io "$img" --threads 64 --interrupt
+expect 2 "only 4 blocks are used" io "$img" --size 2k --threads 5
+for rate in fast 10q -1m iops 5kiops -5iops 10iopss 99999999999999999999iops; do
+	expect 2 "neither bytes a second" io "$img" --rate $rate
+done
+expect 2 "nothing to do" io "$img" --rate 0
+expect 2 "nothing to do" io "$img" --rate 0iops
+expect 2 "share of writes" io "$img" --trim 10
+expect 2 "share of writes" io "$img" --trim 10 --rw randread
+expect 2 "not from 1 to 100" io "$img" --trim 0 --rw write
+expect 2 "not from 1 to 100" io "$img" --trim 101 --rw write
+expect 2 "not a number" io "$img" --trim half --rw write
+expect 2 "not a number" io "$img" --trim 10% --rw write
+expect 2 "destroy-data" io "$img" --trim 100 --rw write
 expect 1 "is there already" io "$img" --create 1m --rw write
 expect 1 "No such file" io "sim:$dir/no/where" --create 1m --rw write
 expect 2 "multiples of" io "sim:$dir/new" --create 1m --rw write --io-size 1000

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,37 @@ int cli_parse_number(const char *text, uint64_t *out)
 	return 0;
 }
 
+/* Digits after a point, as nanoseconds; *text is advanced past them. */
+static uint64_t take_fraction(const char **text)
+{
+	uint64_t ns = 0;
+
+	for (uint64_t unit = 100000000; isdigit((unsigned char)**text); unit /= 10)
+		ns += unit * (uint64_t)(*(*text)++ - '0');
+	return ns;
+}
+
+int cli_parse_seconds(const char *text, uint64_t *ns)
+{
+	char *end;
+	const char *at;
+	uint64_t v, fraction = 0;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	at = end;
+	if (*at == '.' && isdigit((unsigned char)at[1])) {
+		at++;
+		fraction = take_fraction(&at);
+	}
+	if (errno || *at || v > CLI_SECONDS_MAX || (v == CLI_SECONDS_MAX && fraction))
+		return -EINVAL;
+	*ns = v * 1000000000 + fraction;
+	return 0;
+}
+
 int cli_parse_choice(const char *text, const char *const *names)
 {
 	for (int i = 0; names[i]; i++)
@@ -133,19 +165,26 @@ const char *cli_size(uint64_t bytes, char buf[32])
 	return buf;
 }
 
-void cli_take_report(void *arg, const struct phyr_report *report)
-{
-	struct cli_reports *reports = arg;
+/* Reports come from any thread: the device's own, and each that calls phyr. */
+static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
 
-	/* Faults come from the device's thread, while others read the count. */
+static void take_report(struct cli_reports *reports, const struct phyr_report *report)
+{
 	if (report->call && !strcmp(report->call, "fault")) {
-		__atomic_fetch_add(&reports->faults, 1, __ATOMIC_RELAXED);
+		reports->faults++;
 		return;
 	}
 	if (report->call && !strcmp(report->call, "phyr_domain_destroy"))
 		reports->iova_left += report->len;
 	reports->last = *report;
 	reports->any = true;
+}
+
+void cli_take_report(void *arg, const struct phyr_report *report)
+{
+	pthread_mutex_lock(&report_lock);
+	take_report(arg, report);
+	pthread_mutex_unlock(&report_lock);
 }
 
 const char *cli_why(const struct cli_reports *reports, int err)

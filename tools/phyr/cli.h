@@ -20,6 +20,9 @@ int cli_parse_size(const char *text, uint64_t *out);
 int cli_parse_size_range(const char *text, uint64_t *low, uint64_t *high);
 /* A whole number, decimal or 0x…. */
 int cli_parse_number(const char *text, uint64_t *out);
+/* Seconds, with a fraction if there is one, as nanoseconds; up to CLI_SECONDS_MAX. 0 or -EINVAL. */
+int cli_parse_seconds(const char *text, uint64_t *ns);
+#define CLI_SECONDS_MAX UINT64_C(31536000)
 /* The index of text in a NULL-ended array of names, or -EINVAL. */
 int cli_parse_choice(const char *text, const char *const *names);
 /* Names joined with commas, for messages. */
@@ -27,7 +30,10 @@ const char *cli_join(const char *const *names, char *buf, size_t size);
 /* A size as people write it: 4k, 1m, 300. */
 const char *cli_size(uint64_t bytes, char buf[32]);
 
-/* Keeps the last report of the library, to print it with the error it belongs to. */
+/*
+ * Keeps the last report of the library, to print it with the error it belongs to. Reports come from
+ * any thread; what they left is read when no more can come.
+ */
 struct cli_reports {
 	struct phyr_report last;
 	uint64_t faults;    /* blocked accesses told of */

@@ -1,117 +1,108 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps I/O in flight: chooses what to do next, submits its commands, takes what has ended. */
+/*
+ * Keeps I/O in flight: submits its commands, takes what has ended.
+ *
+ * An I/O is one slot, mapped once, and one command or several. When a reset of the controller took
+ * a command of it, all of it is submitted again once nothing of it is in flight: that reads or
+ * writes the same once more.
+ */
+#define _GNU_SOURCE /* ppoll() */
 #include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <poll.h>
+#include <time.h>
 
 #include "io/io.h"
-#include "rng.h"
 
-/* How often to look for a place that no I/O in flight touches, before waiting for one to end. */
-#define TRIES 8
+#define RETRIES 3
 
-/* Bytes of the next I/O: blocks, each power of two in the range as likely as the next. */
-static uint64_t choose_len(struct engine *e)
+/* Sleeps are this long at most: stops and time limits of commands are looked at in between. */
+#define SLEEP_MAX_NS UINT64_C(100000000)
+/* What a queue did not take is tried again after this. */
+#define UNSENT_NS UINT64_C(1000000)
+/* Shorter than this is not slept. */
+#define SLEEP_MIN_NS UINT64_C(60000)
+
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	uint64_t block = e->info->block_size;
-	uint64_t low = e->opts->bs_min, high = e->opts->bs_max, v;
-	unsigned lg2_low = 63u - (unsigned)__builtin_clzll(low);
-	unsigned lg2_high = 63u - (unsigned)__builtin_clzll(high);
-
-	if (low == high)
-		return low;
-	v = (uint64_t)1 << (lg2_low + rng_below(&e->rng, lg2_high - lg2_low + 1));
-	v += rng_below(&e->rng, v);
-	v -= v % block;
-	return v < low ? low : v > high ? high : v;
+	return a < b ? a : b;
 }
 
-static void choose_place(struct engine *e, struct io_slot *slot)
+static uint64_t lba_of(const struct engine *e, uint64_t offset)
 {
-	uint64_t block = e->info->block_size, blocks;
+	return offset / e->team->info->block_size;
+}
 
-	slot->len = choose_len(e);
-	if (slot->len > e->io_size - e->begun_bytes)
-		slot->len = e->io_size - e->begun_bytes;
-	if (!rw_random(e->rw)) {
-		if (slot->len > e->size - e->position)
-			slot->len = e->size - e->position;
-		slot->offset = e->position;
-		return;
+/*
+ * The end of an I/O.
+ */
+
+static void count_end(struct engine *e, const struct io_slot *slot)
+{
+	struct engine_result *r = &e->result;
+
+	if (slot->kind == IO_TRIM) {
+		r->trims++;
+		r->trim_bytes += slot->len;
+	} else {
+		r->ios++;
+		r->bytes += slot->len;
+		hist_add(&r->latency, now_ns() - slot->start_ns);
 	}
-	if (slot->len > e->size)
-		slot->len = e->size;
-	blocks = (e->size - slot->len) / block + 1;
-	slot->offset = rng_below(&e->rng, blocks) * block;
+	__atomic_store_n(&e->ended_ios, r->ios + r->trims, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->ended_bytes, r->bytes + r->trim_bytes, __ATOMIC_RELAXED);
 }
 
-static void choose_direction(struct engine *e, struct io_slot *slot)
+static void fail(struct engine *e, int err)
 {
-	if (e->rw == RW_RANDRW)
-		slot->write = rng_next(&e->rng) & 1;
-	else
-		slot->write = rw_writes(e->rw);
-}
-
-/* Verifying needs to know which of two wins: a write meets nothing else in flight. */
-static bool meets_another(const struct engine *e, const struct io_slot *slot)
-{
-	if (!e->verify || !rw_writes(e->rw))
-		return false;
-	for (unsigned i = 0; i < e->nr_slots; i++) {
-		const struct io_slot *other = &e->slots[i];
-
-		if (other != slot && other->busy && (slot->write || other->write) &&
-		    slot->offset < other->offset + other->len &&
-		    other->offset < slot->offset + slot->len)
-			return true;
-	}
-	return false;
-}
-
-static bool choose(struct engine *e, struct io_slot *slot)
-{
-	for (unsigned i = 0; i < TRIES; i++) {
-		choose_place(e, slot);
-		choose_direction(e, slot);
-		if (!meets_another(e, slot))
-			return true;
-	}
-	return false;
-}
-
-/* A checksum needs the data in order: slots are used in turn. */
-static struct io_slot *free_slot(struct engine *e)
-{
-	struct io_slot *slot = &e->slots[e->started % e->nr_slots];
-
-	if (!slot->busy)
-		return slot;
-	for (unsigned i = 0; !e->sha && i < e->nr_slots; i++)
-		if (!e->slots[i].busy)
-			return &e->slots[i];
-	return NULL;
+	e->err = e->err ? e->err : err;
+	__atomic_store_n(&e->team->stop, true, __ATOMIC_RELAXED);
 }
 
 static void end_slot(struct engine *e, struct io_slot *slot)
 {
-	uint64_t lba = slot->offset / e->info->block_size;
-
-	map_end(e, slot);
-	hist_add(&e->result.latency, now_ns() - slot->start_ns);
+	if (slot->kind != IO_TRIM)
+		map_end(e, slot);
 	e->in_flight--;
 	if (slot->err) {
-		e->err = e->err ? e->err : slot->err;
+		fail(e, slot->err);
 	} else {
-		e->result.ios++;
-		e->result.bytes += slot->len;
-		if (e->verify && !slot->write)
-			e->result.verify_errors +=
-				verify_check(e->verify, slot->buf, lba, slot->len);
+		count_end(e, slot);
+		if (e->team->verify && slot->kind == IO_READ)
+			verify_check(e->team->verify, slot->buf, lba_of(e, slot->offset), slot->len,
+				     &e->result.found);
 	}
 	slot->done = true;
-	if (!e->sha)
+	if (!e->team->sha)
 		slot->busy = false;
+}
+
+/* Begin it again from its start; it is sent with what else is unsent. */
+static bool try_again(struct engine *e, struct io_slot *slot)
+{
+	if ((slot->err != -ECANCELED && slot->err != -ETIMEDOUT) || slot->retries == RETRIES)
+		return false;
+	if (slot->sent == slot->len)
+		e->unsent++;
+	slot->retries++;
+	slot->data = slot->whole;
+	slot->sent = 0;
+	slot->err = 0;
+	e->result.retries++;
+	return true;
+}
+
+static void command_ended(void *arg, const struct phyr_nvme_done *done)
+{
+	struct io_slot *slot = arg;
+	struct engine *e = slot->engine;
+
+	if (done->err && !slot->err)
+		slot->err = done->err;
+	if (--slot->commands || (slot->sent < slot->len && !slot->err) || try_again(e, slot))
+		return;
+	if (slot->sent < slot->len)
+		e->unsent--;
+	end_slot(e, slot);
 }
 
 /* Hash what has ended, as far as it is next in order. */
@@ -122,90 +113,78 @@ static void hash_in_order(struct engine *e)
 
 		if (e->hashed == e->started || !slot->done)
 			return;
-		sha256_update(e->sha, slot->len, slot->buf);
+		sha256_update(e->team->sha, slot->len, slot->buf);
 		slot->busy = false;
 		slot->done = false;
 		e->hashed++;
 	}
 }
 
-static void command_ended(void *arg, const struct phyr_nvme_done *done)
-{
-	struct io_slot *slot = arg;
+/*
+ * Its commands.
+ */
 
-	if (done->err && !slot->err)
-		slot->err = done->err;
-	slot->commands--;
-	if (!slot->commands && (slot->sent == slot->len || slot->err))
-		end_slot(slot->engine, slot);
+/* The next command of a read or a write. */
+static int send_part(struct engine *e, struct io_slot *slot, uint64_t len)
+{
+	uint64_t lba = lba_of(e, slot->offset + slot->sent);
+	struct phyr_cursor rest = slot->data, part;
+	int err = phyr_cursor_split(&rest, len, &part);
+
+	if (err)
+		return err;
+	err = slot->kind == IO_WRITE ? phyr_nvme_write(e->queue, lba, &part, command_ended, slot)
+				     : phyr_nvme_read(e->queue, lba, &part, command_ended, slot);
+	if (!err)
+		slot->data = rest;
+	return err;
+}
+
+static int send_trim(struct engine *e, struct io_slot *slot)
+{
+	return phyr_nvme_deallocate(e->queue, lba_of(e, slot->offset), lba_of(e, slot->len),
+				    command_ended, slot);
 }
 
 static int send_command(struct engine *e, struct io_slot *slot)
 {
 	uint64_t len = slot->len - slot->sent;
-	uint64_t lba = (slot->offset + slot->sent) / e->info->block_size;
-	struct phyr_cursor rest = slot->data, part;
 	int err;
 
-	if (len > e->info->max_transfer)
-		len = e->info->max_transfer;
-	err = phyr_cursor_split(&rest, len, &part);
+	if (slot->kind != IO_TRIM)
+		len = least(len, e->team->info->max_transfer);
+	err = slot->kind == IO_TRIM ? send_trim(e, slot) : send_part(e, slot, len);
 	if (err)
 		return err;
-	err = slot->write ? phyr_nvme_write(e->queue, lba, &part, command_ended, slot)
-			  : phyr_nvme_read(e->queue, lba, &part, command_ended, slot);
-	if (err)
-		return err;
-	slot->data = rest;
 	slot->sent += len;
 	slot->commands++;
 	return 0;
 }
 
-/* Send what the queue takes; the rest waits for the next turn. */
+/* Send what the queue takes; the rest, which counts as unsent, waits for the next turn. */
 static void send_commands(struct engine *e, struct io_slot *slot)
 {
 	int err = 0;
 
-	while (!err && !slot->err && slot->sent < slot->len)
+	while (!err && slot->sent < slot->len)
 		err = send_command(e, slot);
-	if (!err || err == -EAGAIN)
+	if (err == -EAGAIN)
 		return;
-	slot->err = err;
-	if (!slot->commands)
-		end_slot(e, slot);
-}
-
-static bool start_one(struct engine *e)
-{
-	struct io_slot *slot = free_slot(e);
-	int err;
-
-	if (!slot || !choose(e, slot))
-		return false;
-	if (e->verify && slot->write)
-		verify_fill(e->verify, slot->buf, slot->offset / e->info->block_size, slot->len);
-	slot->start_ns = now_ns();
-	err = map_begin(e, slot);
-	if (err) {
-		e->err = err;
-		return false;
+	if (!err) {
+		e->unsent--;
+		return;
 	}
-	slot->sent = 0;
-	slot->err = 0;
-	slot->done = false;
-	slot->busy = true;
-	e->started++;
-	e->in_flight++;
-	e->begun_bytes += slot->len;
-	e->position = (slot->offset + slot->len) % e->size;
-	send_commands(e, slot);
-	return true;
+	slot->err = err;
+	slot->retries = RETRIES; /* what is not even taken is not tried again */
+	if (slot->commands)
+		return;
+	e->unsent--;
+	end_slot(e, slot);
 }
 
 static void send_rests(struct engine *e)
 {
-	for (unsigned i = 0; i < e->nr_slots; i++) {
+	for (unsigned i = 0; e->unsent && i < e->nr_slots; i++) {
 		struct io_slot *slot = &e->slots[i];
 
 		if (slot->busy && !slot->done && !slot->err && slot->sent < slot->len)
@@ -213,36 +192,134 @@ static void send_rests(struct engine *e)
 	}
 }
 
-static void show_progress(struct engine *e, uint64_t start, uint64_t *next)
-{
-	uint64_t now = now_ns();
-	double seconds = (double)(now - start) / 1e9;
+/*
+ * The next I/O.
+ */
 
-	if (now < *next)
-		return;
-	*next = now + 200000000;
-	fprintf(stderr, "\r%-10s %3.0f %%  %.0f MiB/s ", io_map_names[e->map],
-		100.0 * (double)e->result.bytes / (double)e->io_size,
-		(double)e->result.bytes / 1048576 / seconds);
+/* A checksum needs the data in order: slots are used in turn. */
+static struct io_slot *free_slot(struct engine *e)
+{
+	struct io_slot *slot = &e->slots[e->started % e->nr_slots];
+
+	if (!slot->busy)
+		return slot;
+	for (unsigned i = 0; !e->team->sha && i < e->nr_slots; i++)
+		if (!e->slots[i].busy)
+			return &e->slots[i];
+	return NULL;
+}
+
+/* Whether anything is left to begin, now or later. */
+static bool goes_on(const struct engine *e)
+{
+	const struct team *team = e->team;
+
+	return !e->err && e->begun_bytes < e->io_size && !stop_asked() &&
+	       !__atomic_load_n(&team->stop, __ATOMIC_RELAXED) &&
+	       (!team->deadline_ns || now_ns() < team->deadline_ns);
+}
+
+static int prepare(struct engine *e, struct io_slot *slot)
+{
+	struct verify *v = e->team->verify;
+	uint64_t lba = lba_of(e, slot->offset);
+
+	if (v && slot->kind == IO_WRITE)
+		verify_fill(v, slot->buf, lba, slot->len);
+	if (v && slot->kind == IO_TRIM)
+		verify_trim(v, lba, slot->len);
+	slot->start_ns = now_ns();
+	return slot->kind == IO_TRIM ? 0 : map_begin(e, slot);
+}
+
+static void begin(struct engine *e, struct io_slot *slot)
+{
+	slot->data = slot->whole;
+	slot->sent = 0;
+	slot->err = 0;
+	slot->retries = 0;
+	slot->done = false;
+	slot->busy = true;
+	e->started++;
+	e->in_flight++;
+	e->unsent++;
+	e->begun_bytes += slot->len;
+	e->position = (slot->offset - e->first + slot->len) % e->size;
+	if (e->team->paced)
+		pace_took(&e->pace, e->team->opts->rate_iops ? 1 : slot->len);
+	send_commands(e, slot);
+}
+
+static bool start_one(struct engine *e)
+{
+	struct io_slot *slot;
+	int err;
+
+	if (!goes_on(e) || (e->team->paced && pace_wait(&e->pace, now_ns())))
+		return false;
+	slot = free_slot(e);
+	if (!slot || !place_choose(e, slot))
+		return false;
+	err = prepare(e, slot);
+	if (err) {
+		fail(e, err);
+		return false;
+	}
+	begin(e, slot);
+	return true;
+}
+
+/*
+ * Between.
+ */
+
+/* How long nothing but the end of a command gives this engine anything to do. */
+static uint64_t spare_ns(struct engine *e)
+{
+	uint64_t ns = e->unsent ? UNSENT_NS : SLEEP_MAX_NS;
+	uint64_t now = now_ns(), deadline = e->team->deadline_ns;
+
+	if (deadline)
+		ns = least(ns, deadline > now ? deadline - now : ns);
+	if (e->team->paced && goes_on(e) && free_slot(e))
+		ns = least(ns, pace_wait(&e->pace, now));
+	return ns;
+}
+
+/* Nothing has ended and nothing was begun: sleep for a while, or until the queue's interrupt. */
+static void idle(struct engine *e)
+{
+	struct pollfd pfd = {.fd = e->fd, .events = POLLIN};
+	struct timespec ts;
+	uint64_t ns;
+
+	if (e->fd < 0 && e->in_flight)
+		return; /* only polling shows what has ended */
+	ns = spare_ns(e);
+	ts = (struct timespec){.tv_sec = (time_t)(ns / 1000000000),
+			       .tv_nsec = (long)(ns % 1000000000)};
+	if (ns >= SLEEP_MIN_NS)
+		ppoll(&pfd, e->fd >= 0, &ts, NULL);
 }
 
 int engine_run(struct engine *e)
 {
-	bool progress = isatty(STDERR_FILENO) && !e->opts->json;
-	uint64_t start = now_ns(), next = start + 200000000;
+	bool did;
 
-	while ((!e->err && e->begun_bytes < e->io_size) || e->in_flight) {
-		while (!e->err && e->begun_bytes < e->io_size && start_one(e))
-			;
-		if (phyr_nvme_poll(e->queue))
+	while (e->in_flight || goes_on(e)) {
+		did = false;
+		while (start_one(e))
+			did = true;
+		if (phyr_nvme_poll(e->queue)) {
+			did = true;
 			send_rests(e);
-		if (e->sha)
+		} else if (e->unsent && !phyr_nvme_in_flight(e->queue)) {
+			send_rests(e);
+		}
+		if (e->team->sha)
 			hash_in_order(e);
-		if (progress)
-			show_progress(e, start, &next);
+		if (!did)
+			idle(e);
 	}
-	if (progress)
-		fprintf(stderr, "\r%40s\r", "");
-	e->result.ns = now_ns() - start;
 	return e->err;
 }

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* A histogram of latencies, exact to 1.6 percent. */
-#include "io/io.h"
+#include "io/hist.h"
+
+#include <string.h>
+
+static unsigned lg2_of(uint64_t ns)
+{
+	return ns ? 63u - (unsigned)__builtin_clzll(ns) : 0;
+}
 
 static unsigned bucket_of(uint64_t ns)
 {
-	unsigned lg2;
+	unsigned lg2 = lg2_of(ns), bucket;
 
 	if (ns < HIST_STEPS)
 		return (unsigned)ns;
-	lg2 = 63u - (unsigned)__builtin_clzll(ns);
-	return (lg2 - 5) * HIST_STEPS + (unsigned)(ns >> (lg2 - 6)) - HIST_STEPS;
+	bucket = (lg2 - 5) * HIST_STEPS + (unsigned)(ns >> (lg2 - 6)) - HIST_STEPS;
+	return bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1;
 }
 
 static uint64_t bucket_start(unsigned bucket)
@@ -23,10 +30,19 @@ static uint64_t bucket_start(unsigned bucket)
 
 void hist_add(struct hist *hist, uint64_t ns)
 {
-	unsigned bucket = bucket_of(ns);
-
-	hist->buckets[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1]++;
+	hist->buckets[bucket_of(ns)]++;
 	hist->count++;
+	if (ns > hist->max)
+		hist->max = ns;
+}
+
+void hist_merge(struct hist *hist, const struct hist *other)
+{
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		hist->buckets[i] += other->buckets[i];
+	hist->count += other->count;
+	if (other->max > hist->max)
+		hist->max = other->max;
 }
 
 uint64_t hist_quantile(const struct hist *hist, double share)
@@ -38,5 +54,20 @@ uint64_t hist_quantile(const struct hist *hist, double share)
 		if (seen > want)
 			return bucket_start(i);
 	}
-	return 0;
+	return hist->max;
+}
+
+void hist_by_lg2(const struct hist *hist, struct hist_lg2 *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+		unsigned lg2 = lg2_of(bucket_start(i));
+
+		if (!hist->buckets[i])
+			continue;
+		if (!out->nr)
+			out->first = lg2;
+		out->nr = lg2 - out->first + 1;
+		out->counts[lg2] += hist->buckets[i];
+	}
 }

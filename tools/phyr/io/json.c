@@ -23,6 +23,17 @@ static void add_text(struct json_object *to, const char *name, const char *text)
 	json_object_object_add(to, name, json_object_new_string(text));
 }
 
+static void add_flag(struct json_object *to, const char *name, bool v)
+{
+	json_object_object_add(to, name, json_object_new_boolean(v));
+}
+
+/* null where nothing was asked for. */
+static void add_wish(struct json_object *to, const char *name, bool asked, uint64_t v)
+{
+	json_object_object_add(to, name, asked ? json_object_new_uint64(v) : NULL);
+}
+
 static struct json_object *add_object(struct json_object *to, const char *name)
 {
 	struct json_object *object = json_object_new_object();
@@ -31,22 +42,68 @@ static struct json_object *add_object(struct json_object *to, const char *name)
 	return object;
 }
 
+static void add_us(struct json_object *to, const char *name, uint64_t ns)
+{
+	add_double(to, name, (double)ns / 1e3);
+}
+
+static void add_latencies(struct json_object *to, const struct hist *lat)
+{
+	struct json_object *us = add_object(to, "lat_us");
+
+	add_us(us, "p50", hist_quantile(lat, 0.5));
+	add_us(us, "p99", hist_quantile(lat, 0.99));
+	add_us(us, "p999", hist_quantile(lat, 0.999));
+	add_us(us, "p9999", hist_quantile(lat, 0.9999));
+	add_us(us, "max", lat->max);
+}
+
+/* Each bucket goes to the next one's start, twice its own. */
+static void add_histogram(struct json_object *to, const struct hist *lat)
+{
+	struct json_object *array = json_object_new_array();
+	struct hist_lg2 lg2;
+
+	hist_by_lg2(lat, &lg2);
+	for (unsigned i = lg2.first; i < lg2.first + lg2.nr; i++) {
+		struct json_object *bucket = json_object_new_object();
+
+		add_number(bucket, "from_ns", i ? (uint64_t)1 << i : 0);
+		add_number(bucket, "count", lg2.counts[i]);
+		json_object_array_add(array, bucket);
+	}
+	json_object_object_add(to, "histogram", array);
+}
+
 static void add_speed(struct json_object *to, const struct io_row *r)
 {
-	struct json_object *lat;
-
-	add_number(to, "ios", r->ios);
-	add_number(to, "bytes", r->bytes);
+	add_number(to, "ios", r->result.ios);
+	add_number(to, "bytes", r->result.bytes);
 	add_double(to, "seconds", r->seconds);
 	add_double(to, "iops", r->iops);
 	add_double(to, "mib_s", r->mib_s);
-	lat = add_object(to, "lat_us");
-	add_double(lat, "p50", r->p50_us);
-	add_double(lat, "p99", r->p99_us);
-	add_double(lat, "p999", r->p999_us);
+	add_latencies(to, &r->result.latency);
+	add_histogram(to, &r->result.latency);
 	add_double(to, "map_ns_per_io", r->map_ns);
 	add_double(to, "unmap_ns_per_io", r->unmap_ns);
 	add_double(to, "desc_ns_per_io", r->desc_ns);
+}
+
+/* How the run went besides: null for what was not asked for. */
+static void add_course(struct json_object *to, const struct io_run *run, const struct io_row *r)
+{
+	const struct io_opts *o = run->opts;
+
+	add_number(to, "trims", r->result.trims);
+	add_number(to, "trim_bytes", r->result.trim_bytes);
+	add_flag(to, "trims_verified", o->verify && run->verify.trims_zero && r->result.trims);
+	add_number(to, "retries", r->result.retries);
+	if (o->rate)
+		add_double(to, "rate_share", r->rate_share);
+	else
+		json_object_object_add(to, "rate_share", NULL);
+	add_flag(to, "stopped", r->stopped);
+	add_flag(to, "read_back", r->read_back);
 }
 
 static void add_counts(struct json_object *to, const struct io_row *r)
@@ -61,17 +118,17 @@ static void add_counts(struct json_object *to, const struct io_row *r)
 	add_number(to, "iotlb_hits", r->counts.iotlb_hits);
 	add_number(to, "iotlb_misses", r->counts.iotlb_misses);
 	add_number(to, "faults", r->faults);
-	add_number(to, "verify_errors", r->verify_errors);
+	add_number(to, "verify_errors", r->result.found.wrong);
 	part = add_object(to, "leaked");
 	add_number(part, "iova", r->leaked_iova);
 	add_number(part, "tables", r->leaked_tables);
 	add_number(part, "pages", r->leaked_pages);
 	part = add_object(to, "paths");
 	for (unsigned i = 0; i < NR_PATHS; i++)
-		add_number(part, io_path_names[i], r->paths[i]);
+		add_number(part, io_path_names[i], r->result.paths[i]);
 }
 
-static struct json_object *row_object(const struct io_row *r)
+static struct json_object *row_object(const struct io_run *run, const struct io_row *r)
 {
 	struct json_object *row = json_object_new_object();
 
@@ -79,27 +136,46 @@ static struct json_object *row_object(const struct io_row *r)
 	add_text(row, "iommu", io_iommu_names[r->iommu]);
 	add_speed(row, r);
 	add_counts(row, r);
+	add_course(row, run, r);
 	json_object_object_add(row, "sha256",
 			       r->sha256[0] ? json_object_new_string(r->sha256) : NULL);
 	return row;
 }
 
-void json_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr)
+static void add_opts(struct json_object *top, const struct io_opts *o)
+{
+	add_text(top, "target", o->target);
+	add_text(top, "rw", io_rw_names[o->rw]);
+	add_number(top, "bs_min", o->bs_min);
+	add_number(top, "bs_max", o->bs_max);
+	add_number(top, "iodepth", o->iodepth);
+	add_number(top, "threads", o->threads);
+	if (o->runtime_ns)
+		add_double(top, "runtime_s", (double)o->runtime_ns / 1e9);
+	else
+		json_object_object_add(top, "runtime_s", NULL);
+	add_wish(top, "rate_bytes_s", o->rate && !o->rate_iops, o->rate);
+	add_wish(top, "rate_iops", o->rate && o->rate_iops, o->rate);
+	add_number(top, "trim_percent", o->trim);
+	add_flag(top, "interrupt", o->interrupt);
+	add_text(top, "scatter", io_scatter_names[o->scatter]);
+	add_number(top, "seed", o->seed);
+}
+
+void json_rows(const struct io_run *run, const struct io_row *rows, unsigned nr)
 {
 	struct json_object *top = json_object_new_object();
 	struct json_object *array = json_object_new_array();
+	bool stopped = nr < run->opts->nr_maps;
 
 	add_text(top, "version", phyr_version());
-	add_text(top, "target", opts->target);
-	add_text(top, "rw", io_rw_names[opts->rw]);
-	add_number(top, "bs_min", opts->bs_min);
-	add_number(top, "bs_max", opts->bs_max);
-	add_number(top, "iodepth", opts->iodepth);
-	add_text(top, "scatter", io_scatter_names[opts->scatter]);
-	add_number(top, "seed", opts->seed);
+	add_opts(top, run->opts);
+	for (unsigned i = 0; i < nr; i++) {
+		stopped |= rows[i].stopped;
+		json_object_array_add(array, row_object(run, &rows[i]));
+	}
+	add_flag(top, "stopped", stopped);
 	json_object_object_add(top, "rows", array);
-	for (unsigned i = 0; i < nr; i++)
-		json_object_array_add(array, row_object(&rows[i]));
 	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
 							 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(top);

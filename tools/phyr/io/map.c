@@ -18,17 +18,17 @@
 
 static enum phyr_dma_dir dir_of(const struct io_slot *slot)
 {
-	return slot->write ? PHYR_DMA_TO_DEVICE : PHYR_DMA_FROM_DEVICE;
+	return slot->kind == IO_WRITE ? PHYR_DMA_TO_DEVICE : PHYR_DMA_FROM_DEVICE;
 }
 
 static struct phyr_dev *dev_of(struct engine *e)
 {
-	return phyr_get_dev(e->p);
+	return phyr_get_dev(e->team->p);
 }
 
 static size_t buffer_bytes(const struct engine *e)
 {
-	return e->opts->bs_max + 2 * PHYR_PAGE_SIZE;
+	return e->team->opts->bs_max + 2 * PHYR_PAGE_SIZE;
 }
 
 const char *const io_path_names[NR_PATHS] = {"perpage", "twostep", "same", "window", "ranges"};
@@ -37,21 +37,21 @@ const char *const io_path_names[NR_PATHS] = {"perpage", "twostep", "same", "wind
 static void count_answer(struct engine *e, const struct phyr_dma_map *map)
 {
 	if (map->how == PHYR_DMA_SAME)
-		e->paths[PATH_SAME]++;
+		e->result.paths[PATH_SAME]++;
 	else if (map->how == PHYR_DMA_WINDOW)
-		e->paths[PATH_WINDOW]++;
+		e->result.paths[PATH_WINDOW]++;
 	else
-		e->paths[PATH_RANGES]++;
+		e->result.paths[PATH_RANGES]++;
 }
 
 static int init_mapping(struct engine *e, struct io_slot *slot)
 {
 	int err;
 
-	slot->pages = calloc(e->opts->bs_max / PHYR_PAGE_SIZE + 2, sizeof(*slot->pages));
+	slot->pages = calloc(e->team->opts->bs_max / PHYR_PAGE_SIZE + 2, sizeof(*slot->pages));
 	if (!slot->pages)
 		return -ENOMEM;
-	if (e->map != MAP_REGISTERED)
+	if (e->team->map != MAP_REGISTERED)
 		return 0;
 	err = phyr_dma_map(dev_of(e), &slot->memory, PHYR_DMA_BIDIRECTIONAL, 0, &slot->kept);
 	if (!err)
@@ -69,13 +69,13 @@ int map_slot_init(struct engine *e, struct io_slot *slot, uint64_t misalign)
 		return -ENOMEM;
 	slot->buf = memory + misalign;
 	slot->engine = e;
-	err = phyr_list_from_user(e->p, slot->buf, e->opts->bs_max, &slot->memory);
+	err = phyr_list_from_user(e->team->p, slot->buf, e->team->opts->bs_max, &slot->memory);
 	if (!err) {
 		phyr_list_init(&slot->part, NULL, slot->memory.space);
 		err = init_mapping(e, slot);
 		if (!err)
 			return 0;
-		phyr_list_release(e->p, &slot->memory);
+		phyr_list_release(e->team->p, &slot->memory);
 		free(slot->pages);
 	}
 	munmap(memory, buffer_bytes(e));
@@ -89,11 +89,11 @@ void map_slot_fini(struct engine *e, struct io_slot *slot)
 
 	if (!slot->buf)
 		return;
-	if (e->map == MAP_REGISTERED)
+	if (e->team->map == MAP_REGISTERED)
 		phyr_dma_unmap(dev_of(e), &slot->kept);
 	free(slot->pages);
 	phyr_list_fini(&slot->part);
-	phyr_list_release(e->p, &slot->memory);
+	phyr_list_release(e->team->p, &slot->memory);
 	munmap((void *)start, buffer_bytes(e));
 	slot->buf = NULL;
 }
@@ -149,11 +149,11 @@ static int map_perpage(struct engine *e, struct io_slot *slot)
 		while (!err && range.len)
 			err = map_one_page(e, slot, &range);
 	if (!err)
-		err = phyr_cursor_init_ranges(&slot->data, slot->pages, slot->nr_pages);
+		err = phyr_cursor_init_ranges(&slot->whole, slot->pages, slot->nr_pages);
 	if (err)
 		unmap_pages(e, slot);
 	else
-		e->paths[PATH_PAGES]++;
+		e->result.paths[PATH_PAGES]++;
 	return err;
 }
 
@@ -164,7 +164,7 @@ static int map_oneshot(struct engine *e, struct io_slot *slot)
 	if (err)
 		return err;
 	count_answer(e, &slot->map);
-	return phyr_dma_map_cursor(&slot->map, 0, slot->len, &slot->data);
+	return phyr_dma_map_cursor(&slot->map, 0, slot->len, &slot->whole);
 }
 
 /* Link the buffer in pieces, each ending on a page: the first byte's offset shortens the first. */
@@ -205,8 +205,8 @@ static int map_twostep(struct engine *e, struct io_slot *slot)
 		phyr_dma_iova_destroy(dev_of(e), &slot->window, linked, dir_of(slot), 0);
 		return err;
 	}
-	e->paths[PATH_TWOSTEP]++;
-	phyr_cursor_init_range(&slot->data, slot->window.addr, slot->len);
+	e->result.paths[PATH_TWOSTEP]++;
+	phyr_cursor_init_range(&slot->whole, slot->window.addr, slot->len);
 	return 0;
 }
 
@@ -215,15 +215,15 @@ int map_begin(struct engine *e, struct io_slot *slot)
 	uint64_t start;
 	int err;
 
-	if (e->map == MAP_REGISTERED)
-		return phyr_dma_map_cursor(&slot->kept, 0, slot->len, &slot->data);
+	if (e->team->map == MAP_REGISTERED)
+		return phyr_dma_map_cursor(&slot->kept, 0, slot->len, &slot->whole);
 	err = make_part(slot);
 	if (err)
 		return err;
 	start = now_ns();
-	if (e->map == MAP_PERPAGE)
+	if (e->team->map == MAP_PERPAGE)
 		err = map_perpage(e, slot);
-	else if (e->map == MAP_TWOSTEP)
+	else if (e->team->map == MAP_TWOSTEP)
 		err = map_twostep(e, slot);
 	else
 		err = map_oneshot(e, slot);
@@ -236,10 +236,10 @@ void map_end(struct engine *e, struct io_slot *slot)
 {
 	uint64_t start;
 
-	if (e->map == MAP_REGISTERED)
+	if (e->team->map == MAP_REGISTERED)
 		return;
 	start = now_ns();
-	if (e->map == MAP_PERPAGE)
+	if (e->team->map == MAP_PERPAGE)
 		unmap_pages(e, slot);
 	else if (slot->in_window)
 		phyr_dma_iova_destroy(dev_of(e), &slot->window, slot->len, dir_of(slot), 0);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "io/io.h"
 
@@ -20,9 +21,16 @@ static const char usage[] =
 	"  --rw read|write|randread|randwrite|randrw   what to do (read)\n"
 	"  --bs SIZE|MIN-MAX    bytes of an I/O, 512 to 8m (4k); beyond the device's limit it is "
 	"split\n"
-	"  --iodepth N          I/Os in flight, 1 to 1024 (32)\n"
+	"  --iodepth N          I/Os in flight of each thread, 1 to 1024 (32)\n"
+	"  --threads N          each with a queue and a part of the target of its own, 1 to 64 "
+	"(1)\n"
 	"  --size SIZE          use only the first SIZE bytes of the target\n"
 	"  --io-size SIZE       bytes to move (the size used)\n"
+	"  --runtime SECONDS    go on until then, from the start again; with --io-size until the "
+	"first\n"
+	"  --rate SIZE|Niops    at most so many bytes or I/Os a second, evenly, of all threads\n"
+	"  --trim PERCENT       so much of the writes deallocates instead, 1 to 100\n"
+	"  --interrupt          sleep until the queue's interrupt instead of polling\n"
 	"  --map MODE[,MODE…]   perpage, oneshot, twostep, registered (oneshot); a row each\n"
 	"  --iommu soft|none    phyr's page tables and a simulated IOMMU, or none (soft)\n"
 	"  --scatter HOW        how memory lies: mixed, single, huge, linear (mixed)\n"
@@ -32,7 +40,12 @@ static const char usage[] =
 	"  --seed N             of all that is random (1)\n"
 	"  --create SIZE        make FILE first, of zeroes; it must not exist\n"
 	"  --destroy-data       allow writes to a target that this run did not create\n"
+	"  --histogram          latencies by powers of two; in JSON they always are\n"
 	"  --json               rows as JSON\n"
+	"\n"
+	"Ctrl-C begins no more I/O, waits for what is in flight and prints what was found until "
+	"then;\n"
+	"the second one ends at once.\n"
 	"\n"
 	"Exit status: 0; 1 failed, wrong blocks, faults or leaks; 2 wrong usage.\n";
 
@@ -40,8 +53,13 @@ enum {
 	OPT_RW = 1,
 	OPT_BS,
 	OPT_IODEPTH,
+	OPT_THREADS,
 	OPT_SIZE,
 	OPT_IO_SIZE,
+	OPT_RUNTIME,
+	OPT_RATE,
+	OPT_TRIM,
+	OPT_INTERRUPT,
 	OPT_MAP,
 	OPT_IOMMU,
 	OPT_SCATTER,
@@ -50,6 +68,7 @@ enum {
 	OPT_SEED,
 	OPT_CREATE,
 	OPT_DESTROY,
+	OPT_HISTOGRAM,
 	OPT_JSON,
 	OPT_HELP
 };
@@ -58,8 +77,13 @@ static const struct option long_options[] = {
 	{"rw", required_argument, NULL, OPT_RW},
 	{"bs", required_argument, NULL, OPT_BS},
 	{"iodepth", required_argument, NULL, OPT_IODEPTH},
+	{"threads", required_argument, NULL, OPT_THREADS},
 	{"size", required_argument, NULL, OPT_SIZE},
 	{"io-size", required_argument, NULL, OPT_IO_SIZE},
+	{"runtime", required_argument, NULL, OPT_RUNTIME},
+	{"rate", required_argument, NULL, OPT_RATE},
+	{"trim", required_argument, NULL, OPT_TRIM},
+	{"interrupt", no_argument, NULL, OPT_INTERRUPT},
 	{"map", required_argument, NULL, OPT_MAP},
 	{"iommu", required_argument, NULL, OPT_IOMMU},
 	{"scatter", required_argument, NULL, OPT_SCATTER},
@@ -68,6 +92,7 @@ static const struct option long_options[] = {
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"create", required_argument, NULL, OPT_CREATE},
 	{"destroy-data", no_argument, NULL, OPT_DESTROY},
+	{"histogram", no_argument, NULL, OPT_HISTOGRAM},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
@@ -110,6 +135,39 @@ static int parse_number(const char *option, const char *text, uint64_t low, uint
 		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: not from %ju to %ju", option, text,
 				 (uintmax_t)low, (uintmax_t)high);
 	return 0;
+}
+
+static int parse_runtime(const char *text, uint64_t *ns)
+{
+	if (cli_parse_seconds(text, ns))
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--runtime %s: not seconds; as in 10 or 0.5, a year at most",
+				 text);
+	return *ns ? 0 : cli_error(EXIT_USAGE, COMMAND, "--runtime %s: nothing to do", text);
+}
+
+/* Digits and "iops": their number; -1: something else. */
+static int take_iops(const char *text, uint64_t *out)
+{
+	size_t len = strlen(text);
+	char digits[24];
+
+	if (len < 5 || len - 4 >= sizeof(digits) || strcasecmp(text + len - 4, "iops"))
+		return -1;
+	memcpy(digits, text, len - 4);
+	digits[len - 4] = '\0';
+	return cli_parse_number(digits, out);
+}
+
+static int parse_rate(const char *text, struct io_opts *opts)
+{
+	opts->rate_iops = !take_iops(text, &opts->rate);
+	if (!opts->rate_iops && cli_parse_size(text, &opts->rate))
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--rate %s: neither bytes a second, as in 100m, nor I/Os, as in "
+				 "5000iops",
+				 text);
+	return opts->rate ? 0 : cli_error(EXIT_USAGE, COMMAND, "--rate %s: nothing to do", text);
 }
 
 static int parse_choice(const char *option, const char *text, const char *const *names, int first,
@@ -173,6 +231,10 @@ static int take_flag(int option, struct io_opts *opts)
 		opts->checksum = true;
 	else if (option == OPT_DESTROY)
 		opts->destroy_data = true;
+	else if (option == OPT_INTERRUPT)
+		opts->interrupt = true;
+	else if (option == OPT_HISTOGRAM)
+		opts->histogram = true;
 	else
 		opts->json = true;
 	return 0;
@@ -185,6 +247,14 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 		return parse_bs(arg, opts);
 	case OPT_IODEPTH:
 		return parse_number("iodepth", arg, 1, 1024, &opts->iodepth);
+	case OPT_THREADS:
+		return parse_number("threads", arg, 1, 64, &opts->threads);
+	case OPT_TRIM:
+		return parse_number("trim", arg, 1, 100, &opts->trim);
+	case OPT_RUNTIME:
+		return parse_runtime(arg, &opts->runtime_ns);
+	case OPT_RATE:
+		return parse_rate(arg, opts);
 	case OPT_SIZE:
 		return parse_size("size", arg, &opts->size);
 	case OPT_IO_SIZE:
@@ -204,19 +274,39 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 	}
 }
 
-/* What must fit together, whatever the target is like. */
-static int check(const struct io_opts *opts)
+static int check_target(const struct io_opts *opts)
 {
 	if (!opts->target)
 		return cli_error(EXIT_USAGE, COMMAND, "no target; as in 'phyr io sim:disk.img'");
 	if (strncmp(opts->target, "sim:", 4) || !opts->target[4])
 		return cli_error(EXIT_USAGE, COMMAND, "target '%s': only sim:FILE is known",
 				 opts->target);
-	if (opts->checksum && opts->rw != RW_READ)
+	return 0;
+}
+
+/* A checksum is of all the data, once, in order. */
+static int check_checksum(const struct io_opts *opts)
+{
+	if (!opts->checksum)
+		return 0;
+	if (opts->rw != RW_READ)
 		return cli_error(EXIT_USAGE, COMMAND, "--checksum needs --rw read");
-	if (opts->checksum && opts->io_size)
+	if (opts->io_size || opts->runtime_ns)
 		return cli_error(EXIT_USAGE, COMMAND,
-				 "--checksum reads all of --size once; leave --io-size out");
+				 "--checksum reads all of --size once; leave %s out",
+				 opts->io_size ? "--io-size" : "--runtime");
+	if (opts->threads > 1)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--checksum takes the data in order, by one thread; leave "
+				 "--threads out");
+	return 0;
+}
+
+static int check_writes(const struct io_opts *opts)
+{
+	if (opts->trim && !rw_writes(opts->rw))
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--trim is a share of writes: --rw write, randwrite or randrw");
 	if (rw_writes(opts->rw) && !opts->destroy_data && !opts->create)
 		return cli_error(EXIT_USAGE, COMMAND,
 				 "--rw %s would overwrite %s; say --destroy-data to allow it, or "
@@ -227,6 +317,15 @@ static int check(const struct io_opts *opts)
 	if (opts->create % 512)
 		return cli_error(EXIT_USAGE, COMMAND, "--create: a multiple of 512 bytes");
 	return 0;
+}
+
+/* What must fit together, whatever the target is like. */
+static int check(const struct io_opts *opts)
+{
+	int err = check_target(opts);
+
+	err = err ? err : check_checksum(opts);
+	return err ? err : check_writes(opts);
 }
 
 static int take_target(int argc, char **argv, struct io_opts *opts)
@@ -258,6 +357,7 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 	*opts = (struct io_opts){.bs_min = 4096,
 				 .bs_max = 4096,
 				 .iodepth = 32,
+				 .threads = 1,
 				 .seed = 1,
 				 .iommu = PHYR_IOMMU_SOFT,
 				 .maps = {MAP_ONESHOT},

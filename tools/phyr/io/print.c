@@ -5,6 +5,28 @@
 
 #include "io/io.h"
 
+static void print_rate(const struct io_opts *o)
+{
+	char size[32];
+
+	if (o->rate_iops)
+		printf("  rate %" PRIu64 " IOPS", o->rate);
+	else if (o->rate)
+		printf("  rate %s/s", cli_size(o->rate, size));
+}
+
+/* What only some runs have: a line of its own. */
+static void print_choices(const struct io_opts *o)
+{
+	printf("threads %" PRIu64, o->threads);
+	if (o->runtime_ns)
+		printf("  runtime %g s", (double)o->runtime_ns / 1e9);
+	print_rate(o);
+	if (o->trim)
+		printf("  trim %" PRIu64 " %%", o->trim);
+	printf("%s\n", o->interrupt ? "  interrupts" : "");
+}
+
 static void print_heading(const struct io_opts *o)
 {
 	char low[32], high[32];
@@ -12,29 +34,43 @@ static void print_heading(const struct io_opts *o)
 	printf("%s  %s  bs %s", o->target, io_rw_names[o->rw], cli_size(o->bs_min, low));
 	if (o->bs_max != o->bs_min)
 		printf("-%s", cli_size(o->bs_max, high));
-	printf("  iodepth %" PRIu64 "  iommu %s  scatter %s  seed %" PRIu64 "%s\n\n", o->iodepth,
+	printf("  iodepth %" PRIu64 "  iommu %s  scatter %s  seed %" PRIu64 "%s\n", o->iodepth,
 	       io_iommu_names[o->iommu], io_scatter_names[o->scatter], o->seed,
 	       o->verify ? "  verified" : "");
+	if (o->threads > 1 || o->runtime_ns || o->rate || o->trim || o->interrupt)
+		print_choices(o);
+	printf("\n");
+}
+
+/* A latency in us, with a decimal as long as there is room for it. */
+static void print_us(uint64_t ns)
+{
+	printf(" %8.*f", ns < 100000000 ? 1 : 0, (double)ns / 1e3);
 }
 
 static void print_speed(const struct io_row *rows, unsigned nr)
 {
-	printf("%-10s %9s %8s   %29s   %28s\n", "", "", "", "latency, us          ",
-	       "ns an I/O          ");
-	printf("%-10s %9s %8s   %9s %9s %9s   %8s %9s %9s\n", "map", "IOPS", "MiB/s", "p50", "p99",
-	       "p99.9", "mapping", "unmapping", "desc");
+	printf("%-10s %8s %6s  %45s  %23s\n", "", "", "", "latency, us               ",
+	       "ns an I/O       ");
+	printf("%-10s %8s %6s  %8s %8s %8s %8s %8s  %7s %8s %6s\n", "map", "IOPS", "MiB/s", "p50",
+	       "p99", "p99.9", "p99.99", "max", "mapping", "unmapp.", "desc");
 	for (unsigned i = 0; i < nr; i++) {
 		const struct io_row *r = &rows[i];
+		const struct hist *lat = &r->result.latency;
 
-		printf("%-10s %9.0f %8.0f   %9.1f %9.1f %9.1f   %8.0f %9.0f %9.0f\n",
-		       io_map_names[r->map], r->iops, r->mib_s, r->p50_us, r->p99_us, r->p999_us,
-		       r->map_ns, r->unmap_ns, r->desc_ns);
+		printf("%-10s %8.0f %6.0f ", io_map_names[r->map], r->iops, r->mib_s);
+		print_us(hist_quantile(lat, 0.5));
+		print_us(hist_quantile(lat, 0.99));
+		print_us(hist_quantile(lat, 0.999));
+		print_us(hist_quantile(lat, 0.9999));
+		print_us(lat->max);
+		printf("  %7.0f %8.0f %6.0f\n", r->map_ns, r->unmap_ns, r->desc_ns);
 	}
 }
 
 static double per(const struct io_row *r, uint64_t count)
 {
-	return r->ios ? (double)count / (double)r->ios : 0;
+	return r->result.ios ? (double)count / (double)r->result.ios : 0;
 }
 
 /* What the mappings turned out to be. */
@@ -43,7 +79,7 @@ static void print_paths(const struct io_row *r)
 	const char *between = "";
 
 	for (unsigned i = 0; i < NR_PATHS; i++) {
-		if (!r->paths[i])
+		if (!r->result.paths[i])
 			continue;
 		printf("%s%s", between, io_path_names[i]);
 		between = ",";
@@ -64,19 +100,72 @@ static void print_counts(const struct io_row *rows, unsigned nr)
 		       " %6" PRIu64 "  ",
 		       io_map_names[r->map], per(r, c->links), per(r, c->walks), per(r, c->ptes),
 		       per(r, c->syncs), per(r, c->invalidations), per(r, c->iotlb_hits),
-		       per(r, c->iotlb_misses), r->faults, r->verify_errors,
+		       per(r, c->iotlb_misses), r->faults, r->result.found.wrong,
 		       r->leaked_iova + r->leaked_tables + r->leaked_pages);
 		print_paths(r);
 	}
 }
 
-void print_rows(const struct io_opts *opts, const struct io_row *rows, unsigned nr)
+static const char *trim_text(const struct io_run *run)
 {
-	print_heading(opts);
+	if (!run->opts->verify)
+		return "not verified";
+	return run->verify.trims_zero ? "verified to read as zeroes"
+				      : "not verified: the device does not say what they read as";
+}
+
+static const char *stop_text(const struct io_opts *o, const struct io_row *r)
+{
+	if (!o->verify || !rw_writes(o->rw))
+		return "";
+	return r->reread ? " and a part of reading all of it back"
+			 : "; what was written was not read back";
+}
+
+/* What is said of a row only when there is something to say. */
+static void print_notes(const struct io_run *run, const struct io_row *r)
+{
+	const struct io_opts *o = run->opts;
+	const struct engine_result *sum = &r->result;
+	const char *name = io_map_names[r->map];
+
+	if (o->rate)
+		printf("%s: %.1f %% of the rate asked for\n", name, 100 * r->rate_share);
+	if (sum->trims)
+		printf("%s: %" PRIu64 " deallocates, %.1f MiB, %s\n", name, sum->trims,
+		       (double)sum->trim_bytes / 1048576, trim_text(run));
+	if (sum->retries)
+		printf("%s: %" PRIu64 " I/Os submitted again after a reset of the controller\n",
+		       name, sum->retries);
+	if (r->stopped)
+		printf("%s: stopped after %.1f s%s\n", name, r->seconds, stop_text(o, r));
+	if (r->sha256[0])
+		printf("sha256 %s  %s\n", r->sha256, name);
+	else if (o->checksum)
+		printf("%s: no sha256, not all was read\n", name);
+}
+
+static bool has_notes(const struct io_opts *o, const struct io_row *r)
+{
+	return o->rate || o->checksum || r->result.trims || r->result.retries || r->stopped;
+}
+
+void print_rows(const struct io_run *run, const struct io_row *rows, unsigned nr)
+{
+	const struct io_opts *o = run->opts;
+	bool notes = nr < o->nr_maps;
+
+	print_heading(o);
 	print_speed(rows, nr);
 	print_counts(rows, nr);
 	for (unsigned i = 0; i < nr; i++)
-		if (rows[i].sha256[0])
-			printf("%ssha256 %s  %s\n", i ? "" : "\n", rows[i].sha256,
-			       io_map_names[rows[i].map]);
+		notes |= has_notes(o, &rows[i]);
+	if (notes)
+		printf("\n");
+	for (unsigned i = 0; i < nr; i++)
+		print_notes(run, &rows[i]);
+	for (unsigned i = nr; i < o->nr_maps; i++)
+		printf("%s: stopped before it began\n", io_map_names[o->maps[i]]);
+	for (unsigned i = 0; o->histogram && i < nr; i++)
+		print_histogram(&rows[i]);
 }

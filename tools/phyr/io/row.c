@@ -14,7 +14,7 @@ struct trial {
 	struct phyr_sim *sim;
 	struct phyr *p;
 	struct cli_reports reports;
-	struct engine engine;
+	struct team team;
 	struct sha256_ctx sha;
 };
 
@@ -39,7 +39,10 @@ static int open_target(struct trial *s)
 	if (err)
 		return failed(s, "simulated machine", err);
 	opts.sim = s->sim;
-	opts.depth = (unsigned)(o->iodepth * (o->bs_max / (1 << 20) + 1));
+	opts.depth = (unsigned)io_queue_depth(o);
+	opts.nvme = (struct phyr_nvme_opts){.size = sizeof(opts.nvme),
+					    .queues = (unsigned)o->threads,
+					    .interrupts = o->interrupt};
 	err = phyr_open(o->target, &opts, &s->p);
 	return err ? failed(s, "open", err) : 0;
 }
@@ -83,62 +86,53 @@ static int start_verify(struct trial *s)
 	if (err)
 		return failed(s, "verify", err);
 	s->run->verifying = true;
-	s->engine.verify = &s->run->verify;
+	s->run->verify.trims_zero = info->zeroes_deallocated;
+	s->team.verify = &s->run->verify;
 	return 0;
 }
 
-static int make_slots(struct trial *s)
+static int check_trim(struct trial *s)
 {
-	struct engine *e = &s->engine;
-	int err = 0;
+	const struct phyr_nvme_info *info = phyr_nvme_get_info(phyr_get_nvme(s->p));
 
-	e->slots = calloc(s->run->opts->iodepth, sizeof(*e->slots));
-	if (!e->slots)
-		return failed(s, "buffers", -ENOMEM);
-	/* Buffers start at different offsets of a page: first entries are not always aligned. */
-	for (size_t i = 0; !err && i < s->run->opts->iodepth; i++) {
-		err = map_slot_init(e, &e->slots[i], i % 2 * 512 * (i / 2 % 8));
-		e->nr_slots += !err;
-	}
-	return err ? failed(s, "buffers", err) : 0;
+	if (s->run->opts->trim && !info->deallocate)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--trim: the device has no deallocate (Dataset Management)");
+	return 0;
 }
 
-static void make_engine(struct trial *s, enum io_map map)
+static int check_threads(struct trial *s)
 {
 	const struct io_opts *o = s->run->opts;
 	const struct phyr_nvme_info *info = phyr_nvme_get_info(phyr_get_nvme(s->p));
-	uint64_t size = o->size ? o->size : info->nr_blocks * info->block_size;
+	uint64_t blocks = o->size ? o->size / info->block_size : info->nr_blocks;
 
-	s->engine.opts = o;
-	s->engine.map = map;
-	s->engine.p = s->p;
-	s->engine.queue = phyr_get_queue(s->p);
-	s->engine.info = info;
-	s->engine.rw = o->rw;
-	s->engine.size = size;
-	s->engine.io_size = o->io_size ? o->io_size : size;
-	s->engine.rng = o->seed * NR_MAPS + map;
-	if (o->checksum) {
-		sha256_init(&s->sha);
-		s->engine.sha = &s->sha;
-	}
+	if (o->threads > info->queues)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--threads %" PRIu64 ": the device has queues for %u", o->threads,
+				 info->queues);
+	if (o->threads > blocks)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--threads %" PRIu64 ": only %" PRIu64
+				 " blocks are used; a thread needs one at least",
+				 o->threads, blocks);
+	return 0;
 }
 
-/* After a verified run with writes: read all of the target once more. */
-static int read_all_back(struct trial *s)
+static int make_team(struct trial *s, enum io_map map)
 {
-	struct engine *e = &s->engine;
-	uint64_t errors = e->result.verify_errors;
+	const char *why;
 	int err;
 
-	memset(&e->result, 0, sizeof(e->result));
-	e->rw = RW_READ;
-	e->io_size = e->size;
-	e->position = 0;
-	e->begun_bytes = 0;
-	err = engine_run(e);
-	e->result.verify_errors += errors;
-	return err;
+	s->team.opts = s->run->opts;
+	s->team.map = map;
+	s->team.p = s->p;
+	if (s->run->opts->checksum) {
+		sha256_init(&s->sha);
+		s->team.sha = &s->sha;
+	}
+	err = team_init(&s->team, &why);
+	return err ? failed(s, why, err) : 0;
 }
 
 static double per_io(const struct engine_result *r, uint64_t sum_ns, uint64_t pairs,
@@ -151,55 +145,86 @@ static double per_io(const struct engine_result *r, uint64_t sum_ns, uint64_t pa
 	return (double)(sum_ns - clock) / (double)r->ios;
 }
 
-static void measure(struct trial *s, struct io_row *row, uint64_t desc_ns, uint64_t commands)
+static double desc_ns(struct trial *s, const struct engine_result *r)
 {
-	const struct engine_result *r = &s->engine.result;
+	uint64_t sum = 0, commands = 0;
+	struct phyr_nvme_stats nvme;
+
+	for (unsigned i = 0; i < s->team.nr; i++) {
+		phyr_nvme_queue_get_stats(s->team.engines[i].queue, &nvme);
+		sum += nvme.desc_ns;
+		commands += nvme.submitted;
+	}
+	return per_io(r, sum, commands, s->run->clock_ns);
+}
+
+/* What was reached of what was asked for; deallocates count as what they free. */
+static double rate_share(const struct io_opts *o, const struct engine_result *r, double seconds)
+{
+	uint64_t units = o->rate_iops ? r->ios + r->trims : r->bytes + r->trim_bytes;
+
+	return o->rate ? (double)units / seconds / (double)o->rate : 0;
+}
+
+static void measure(struct trial *s, struct io_row *row, uint64_t ns)
+{
+	struct engine_result *r = &row->result;
 	uint64_t clock_ns = s->run->clock_ns;
 
-	row->ios = r->ios;
-	row->bytes = r->bytes;
-	row->seconds = (double)r->ns / 1e9;
+	team_result(&s->team, r);
+	row->seconds = (double)ns / 1e9;
 	row->iops = (double)r->ios / row->seconds;
 	row->mib_s = (double)r->bytes / 1048576 / row->seconds;
-	row->p50_us = (double)hist_quantile(&r->latency, 0.5) / 1e3;
-	row->p99_us = (double)hist_quantile(&r->latency, 0.99) / 1e3;
-	row->p999_us = (double)hist_quantile(&r->latency, 0.999) / 1e3;
+	row->rate_share = rate_share(s->run->opts, r, row->seconds);
 	row->map_ns = per_io(r, r->map_ns, r->timed, clock_ns);
 	row->unmap_ns = per_io(r, r->unmap_ns, r->timed, clock_ns);
-	row->desc_ns = per_io(r, desc_ns, commands, clock_ns);
+	row->desc_ns = desc_ns(s, r);
 }
 
 static void write_sha(struct trial *s, struct io_row *row)
 {
 	uint8_t digest[SHA256_DIGEST_SIZE];
 
-	if (!s->engine.sha)
+	if (!s->team.sha || row->stopped)
 		return;
 	sha256_digest(&s->sha, sizeof(digest), digest);
 	for (unsigned i = 0; i < sizeof(digest); i++)
 		snprintf(row->sha256 + 2 * (size_t)i, 3, "%02x", digest[i]);
 }
 
-static int run_engine(struct trial *s, struct io_row *row)
+/* After a verified run with writes: read all of the target once more. */
+static int read_back(struct trial *s, struct io_row *row, const char **why)
 {
-	struct phyr_nvme_stats nvme;
-	struct counts before = counts_now(s->p), after;
+	struct engine_result r;
 	int err;
 
-	phyr_nvme_queue_set_timing(s->engine.queue, true);
-	err = engine_run(&s->engine);
+	if (!s->team.verify || !rw_writes(s->run->opts->rw) || row->stopped)
+		return 0;
+	row->reread = true;
+	err = team_read_back(&s->team, why);
+	team_result(&s->team, &r);
+	row->result.found.wrong += r.found.wrong;
+	row->result.found.unstamped += r.found.unstamped;
+	row->result.retries += r.retries;
+	row->stopped = team_was_stopped(&s->team);
+	row->read_back = !err && !row->stopped;
+	return err;
+}
+
+static int run_team(struct trial *s, struct io_row *row)
+{
+	struct counts before = counts_now(s->p), after;
+	uint64_t start = now_ns();
+	const char *why = NULL;
+	int err = team_run(&s->team, &why);
+
+	measure(s, row, now_ns() - start);
 	after = counts_now(s->p);
-	phyr_nvme_queue_get_stats(s->engine.queue, &nvme);
 	row->counts = counts_since(&before, &after);
-	measure(s, row, nvme.desc_ns, nvme.submitted);
-	memcpy(row->paths, s->engine.paths, sizeof(row->paths));
+	row->stopped = team_was_stopped(&s->team);
 	write_sha(s, row);
-	if (!err && s->engine.verify && rw_writes(s->engine.opts->rw)) {
-		s->engine.sha = NULL;
-		err = read_all_back(s);
-	}
-	row->verify_errors = s->engine.result.verify_errors;
-	return err ? failed(s, "I/O", err) : 0;
+	err = err ? err : read_back(s, row, &why);
+	return err ? failed(s, why, err) : 0;
 }
 
 /* Give all back, then see what is still there. */
@@ -207,9 +232,7 @@ static void end_trial(struct trial *s, struct io_row *row)
 {
 	struct phyr_sim_stats left;
 
-	for (unsigned i = 0; i < s->engine.nr_slots; i++)
-		map_slot_fini(&s->engine, &s->engine.slots[i]);
-	free(s->engine.slots);
+	team_fini(&s->team);
 	phyr_close(s->p);
 	if (s->sim) {
 		phyr_sim_get_stats(s->sim, &left);
@@ -232,12 +255,11 @@ int row_run(struct io_run *run, enum io_map map, struct io_row *row)
 	*row = (struct io_row){.map = map, .iommu = run->opts->iommu};
 	err = open_target(s);
 	err = err ? err : check_sizes(s);
-	if (!err) {
-		make_engine(s, map);
-		err = start_verify(s);
-	}
-	err = err ? err : make_slots(s);
-	err = err ? err : run_engine(s, row);
+	err = err ? err : check_threads(s);
+	err = err ? err : check_trim(s);
+	err = err ? err : start_verify(s);
+	err = err ? err : make_team(s, map);
+	err = err ? err : run_team(s, row);
 	end_trial(s, row);
 	free(s);
 	return err;
@@ -245,6 +267,6 @@ int row_run(struct io_run *run, enum io_map map, struct io_row *row)
 
 bool row_failed(const struct io_row *row)
 {
-	return row->verify_errors || row->faults || row->leaked_iova || row->leaked_tables ||
+	return row->result.found.wrong || row->faults || row->leaked_iova || row->leaked_tables ||
 	       row->leaked_pages;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/io.h"
+#include "io/verify.h"
 #include "rng.h"
 
 #define MAGIC 0x7079686b636f6c62u
@@ -95,44 +95,62 @@ static bool block_is_zero(const uint64_t *words, size_t nr)
 void verify_fill(struct verify *v, void *buf, uint64_t lba, uint64_t len)
 {
 	for (uint64_t at = 0; at < len; at += v->block_size, lba++) {
-		struct stamp stamp = {MAGIC, lba, ++v->generation[lba], v->seed};
+		uint32_t generation = (v->generation[lba] & ~VERIFY_TRIMMED) + 1;
+		struct stamp stamp = {MAGIC, lba, generation, v->seed};
 
+		v->generation[lba] = generation;
 		fill_block((uint64_t *)((char *)buf + at), v->block_size / 8, &stamp);
 	}
 }
 
-/* Whether there is anything to expect of the block at all. */
-static bool knows(const struct verify *v, uint64_t lba)
+void verify_trim(struct verify *v, uint64_t lba, uint64_t len)
 {
-	return v->generation[lba] || v->starts_zeroed || v->stamped;
+	for (uint64_t at = 0; at < len; at += v->block_size, lba++)
+		v->generation[lba] |= VERIFY_TRIMMED;
 }
 
-static bool block_is_right(struct verify *v, const uint64_t *words, uint64_t lba)
+enum expectation { ANYTHING, ZEROES, STAMP };
+
+static enum expectation expected(const struct verify *v, uint64_t lba)
 {
+	if (v->generation[lba] & VERIFY_TRIMMED)
+		return v->trims_zero ? ZEROES : ANYTHING;
+	if (v->generation[lba] || v->stamped)
+		return STAMP;
+	return v->starts_zeroed ? ZEROES : ANYTHING;
+}
+
+static bool stamp_is_right(const struct verify *v, const struct stamp *stamp, uint64_t lba)
+{
+	uint32_t generation = v->generation[lba];
+
+	if (stamp->lba != lba)
+		return false;
+	return !generation || (stamp->generation == generation && stamp->seed == v->seed);
+}
+
+static bool block_is_right(const struct verify *v, const uint64_t *words, uint64_t lba,
+			   struct verify_found *found)
+{
+	enum expectation what = expected(v, lba);
 	size_t nr = v->block_size / 8;
 	struct stamp stamp;
 
-	if (!knows(v, lba))
-		return true;
-	if (!v->generation[lba] && v->starts_zeroed)
-		return block_is_zero(words, nr);
+	if (what != STAMP)
+		return what == ANYTHING || block_is_zero(words, nr);
 	memcpy(&stamp, words, sizeof(stamp));
 	if (stamp.magic != MAGIC) {
-		v->unstamped++;
+		found->unstamped++;
 		return false;
 	}
-	if (stamp.lba != lba)
-		return false;
-	if (v->generation[lba] && (stamp.generation != v->generation[lba] || stamp.seed != v->seed))
-		return false;
-	return block_is_whole(words, nr, &stamp);
+	return stamp_is_right(v, &stamp, lba) && block_is_whole(words, nr, &stamp);
 }
 
-uint64_t verify_check(struct verify *v, const void *buf, uint64_t lba, uint64_t len)
+void verify_check(const struct verify *v, const void *buf, uint64_t lba, uint64_t len,
+		  struct verify_found *found)
 {
-	uint64_t wrong = 0;
+	const char *at = buf;
 
-	for (uint64_t at = 0; at < len; at += v->block_size, lba++)
-		wrong += !block_is_right(v, (const uint64_t *)((const char *)buf + at), lba);
-	return wrong;
+	for (const char *end = at + len; at < end; at += v->block_size, lba++)
+		found->wrong += !block_is_right(v, (const uint64_t *)at, lba, found);
 }
