@@ -173,7 +173,7 @@ PHYR_API void phyr_nvme_queue_destroy(struct phyr_nvme_queue *queue);
  * The admin queue, for phyr_nvme_submit() and phyr_nvme_poll(). It lives as long as the controller.
  *
  * Any thread may use it, under a lock; functions are called without the lock by whichever thread polls
- * this queue. It takes 24 commands of callers at once.
+ * this queue. It takes 24 commands of callers at once, 16 of which may wait for events.
  */
 PHYR_API struct phyr_nvme_queue *phyr_nvme_admin_queue(struct phyr_nvme *nvme);
 

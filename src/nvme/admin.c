@@ -110,11 +110,15 @@ static void take_locked(struct phyr_nvme *nvme)
 	phyr_nvme_ring_tell(nvme, &queue->ring);
 }
 
-void phyr_nvme_admin_take(struct phyr_nvme *nvme)
+const char *phyr_nvme_admin_take(struct phyr_nvme *nvme)
 {
+	const char *bad;
+
 	lock(nvme);
 	take_locked(nvme);
+	bad = nvme->bad;
 	unlock(nvme);
+	return bad;
 }
 
 static bool unkeep(struct phyr_nvme *nvme, struct nvme_slot *slot)
@@ -141,12 +145,24 @@ static unsigned tell(struct phyr_nvme *nvme)
  * Commands.
  */
 
-/* Some slots are kept for the driver's own: callers may wait for events in all others. */
-static struct nvme_slot *slot_for(struct phyr_nvme *nvme, bool own)
+static unsigned events_waited_for(const struct phyr_nvme_queue *queue)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < queue->depth; i++)
+		nr += queue->slots[i].state == NVME_FLYING && queue->slots[i].timeless;
+	return nr;
+}
+
+/* Some slots are kept for the driver's own, and some for what ends, whatever events do. */
+static struct nvme_slot *slot_for(struct phyr_nvme *nvme, const struct phyr_nvme_sqe *sqe)
 {
 	struct phyr_nvme_queue *queue = &nvme->admin;
 
-	if (!own && queue->in_flight >= NVME_ADMIN_DEPTH - NVME_ADMIN_OWN)
+	if (queue->in_flight >= NVME_ADMIN_DEPTH - NVME_ADMIN_OWN)
+		return NULL;
+	if (sqe->opc == PHYR_NVME_ADMIN_ASYNC_EVENT &&
+	    events_waited_for(queue) >= NVME_ADMIN_EVENTS)
 		return NULL;
 	return nvme_next_slot(queue);
 }
@@ -155,7 +171,7 @@ static struct nvme_slot *slot_for(struct phyr_nvme *nvme, bool own)
 static int send_own(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
 		    phyr_nvme_fn *fn, void *arg)
 {
-	struct nvme_slot *slot = slot_for(nvme, true);
+	struct nvme_slot *slot = nvme_next_slot(&nvme->admin);
 
 	if (nvme->admin_run != ask->run)
 		return -ECANCELED;
@@ -172,7 +188,7 @@ static int send_own(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct p
 static int send_callers(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
 			const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg)
 {
-	struct nvme_slot *slot = slot_for(nvme, false);
+	struct nvme_slot *slot = slot_for(nvme, sqe);
 	int err;
 
 	if (!slot || nvme->admin_run != load_relaxed(&nvme->run))
@@ -251,7 +267,7 @@ static bool queue_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call
 		return false;
 	if (phyr_nvme_too_late(&nvme->admin, slot, now, why))
 		return true;
-	abort_locked(nvme, run, 0, nvme_slot_id(&nvme->admin, slot));
+	abort_locked(nvme, run, 0, slot->cid);
 	return false;
 }
 
@@ -278,7 +294,7 @@ static bool time_to_look(struct phyr_nvme *nvme)
 	bool look;
 
 	lock(nvme);
-	look = nvme->admin.in_flight && now >= nvme->admin.next_look_ns;
+	look = nvme->bad || (nvme->admin.in_flight && now >= nvme->admin.next_look_ns);
 	if (look)
 		nvme->admin.next_look_ns = now + LOOK_NS;
 	unlock(nvme);

@@ -27,8 +27,9 @@
 
 enum { NVME_RUNNING, NVME_STOPPING, NVME_QUIET, NVME_DEAD, NVME_RUN_STEP };
 
-#define NVME_ADMIN_DEPTH 31
-#define NVME_ADMIN_OWN   7 /* slots of the admin queue that are the driver's alone */
+#define NVME_ADMIN_DEPTH  31
+#define NVME_ADMIN_OWN    7  /* slots of the admin queue that are the driver's alone */
+#define NVME_ADMIN_EVENTS 16 /* that may wait for events */
 
 /* The most that one command can say with blocks of 512 bytes; it bounds the PRP pages of a slot. */
 #define NVME_MAX_TRANSFER ((uint64_t)1 << 25)
@@ -140,8 +141,8 @@ void phyr_nvme_admin_good(struct phyr_nvme *nvme, uint32_t run);
 int phyr_nvme_admin_submit(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
 			   const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg);
 unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme);
-/* Take completions without calling functions but the driver's own. */
-void phyr_nvme_admin_take(struct phyr_nvme *nvme);
+/* Take completions without calling functions but the driver's own. @return what is wrong with them */
+const char *phyr_nvme_admin_take(struct phyr_nvme *nvme);
 /* Ask the controller to end a command of a queue, if it can be asked now. */
 void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid);
 /* One command of the driver's own, waited for. 0; -EIO its status, reported with @hint; -ETIMEDOUT;

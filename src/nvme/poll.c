@@ -3,7 +3,7 @@
  * Completions taken, late commands found, what a reset left told.
  *
  * Everything a device writes is a guess until it is checked. A completion ends a command only when
- * its id is one of a slot in flight; any other one means that the device is not what it says, and
+ * its id is that of a slot in flight; any other one means that the device is not what it says, and
  * the controller is reset. A slot is free before its function is called, so the function may submit,
  * and poll, again.
  */
@@ -21,10 +21,12 @@ struct nvme_slot *phyr_nvme_slot_of(struct phyr_nvme_queue *queue,
 {
 	struct nvme_slot *slot;
 
-	if (unlikely(done->sqid != queue->ring.qid || done->cid >= queue->depth))
+	unsigned id = done->cid & queue->id_mask;
+
+	if (unlikely(done->sqid != queue->ring.qid || id >= queue->depth))
 		return NULL;
-	slot = &queue->slots[done->cid];
-	return likely(slot->state == NVME_FLYING) ? slot : NULL;
+	slot = &queue->slots[id];
+	return likely(slot->state == NVME_FLYING && slot->cid == done->cid) ? slot : NULL;
 }
 
 static void report_status(const struct phyr_nvme_queue *queue, const struct nvme_slot *slot,
@@ -32,9 +34,8 @@ static void report_status(const struct phyr_nvme_queue *queue, const struct nvme
 {
 	bool was_late = slot->aborted && status == PHYR_NVME_SC_ABORT_REQUESTED;
 
-	env_fail(queue->nvme->env, .err = err, .call = slot->call,
-		 .index = nvme_slot_id(queue, slot), .index_of = "command", .addr = slot->offset,
-		 .len = slot->len,
+	env_fail(queue->nvme->env, .err = err, .call = slot->call, .index = slot->cid,
+		 .index_of = "command", .addr = slot->offset, .len = slot->len,
 		 .hint = was_late ? "it did not end in time and was aborted"
 				  : phyr_nvme_status_hint(status));
 }
@@ -183,7 +184,7 @@ bool phyr_nvme_too_late(struct phyr_nvme_queue *queue, struct nvme_slot *slot, u
 	*why = (struct phyr_report){
 		.err = -ETIMEDOUT,
 		.call = slot->call,
-		.index = nvme_slot_id(queue, slot),
+		.index = slot->cid,
 		.index_of = "command",
 		.addr = slot->offset,
 		.len = slot->len,
@@ -201,21 +202,21 @@ static void check_late(struct phyr_nvme_queue *queue, struct nvme_slot *slot, ui
 	if (phyr_nvme_too_late(queue, slot, now, &why))
 		phyr_nvme_restart(nvme, queue->run, &why);
 	else
-		phyr_nvme_abort(nvme, queue->run, queue->ring.qid, nvme_slot_id(queue, slot));
+		phyr_nvme_abort(nvme, queue->run, queue->ring.qid, slot->cid);
 }
 
-/* Whether the controller is still there, and what it answered to aborts. */
+/* Whether the controller is still there, and what it said on the admin queue: to aborts, or unasked. */
 static void look(struct phyr_nvme_queue *queue)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 	const char *trouble = phyr_nvme_csts_trouble(nvme);
 
+	if (!trouble)
+		trouble = phyr_nvme_admin_take(nvme);
 	if (trouble)
 		phyr_nvme_restart(nvme, queue->run,
 				  &(const struct phyr_report){
 					  .err = -EIO, .call = poll_call, .hint = trouble});
-	else
-		phyr_nvme_admin_take(nvme);
 }
 
 static unsigned check_time(struct phyr_nvme_queue *queue)

@@ -2,10 +2,11 @@
 /*
  * A queue: a ring, and a slot for each command that can be in flight.
  *
- * A slot's number is its command's id. Free slots are a stack. Those in flight are a chain from the
- * oldest to the newest, so that the first whose time is up is found without a search. Commands that
- * ended some other way than by a completion just taken, such as by a reset, lie in a second chain
- * until their functions are called.
+ * A command's id is its slot's number in the low bits and a count of the slot's commands above, so that
+ * a completion that comes twice is not taken for that of the slot's next command. Free slots are a
+ * stack. Those in flight are a chain from the oldest to the newest, so that the first whose time is up
+ * is found without a search. Commands that ended some other way than by a completion just taken, such
+ * as by a reset, lie in a second chain until their functions are called.
  */
 #ifndef NVME_QUEUE_H
 #define NVME_QUEUE_H
@@ -57,6 +58,7 @@ struct nvme_slot {
 	struct phyr_nvme_done done; /* in state ENDED */
 	uint16_t older;             /* neighbours in a chain; free: newer is the next free one */
 	uint16_t newer;
+	uint16_t cid; /* of its command, or its last one */
 	uint8_t state;
 	bool timeless; /* an asynchronous event request: it ends when there is an event */
 	bool own; /* the driver's, on the admin queue: its function only sets what it is given */
@@ -79,6 +81,7 @@ struct phyr_nvme_queue {
 	unsigned depth;
 	unsigned pages_per_slot;
 	unsigned in_flight;
+	uint16_t id_mask; /* of a command id: the slot's number */
 	uint16_t free;
 	struct nvme_chain flying;
 	struct nvme_chain ended;
@@ -92,6 +95,15 @@ static inline uint16_t nvme_slot_id(const struct phyr_nvme_queue *queue,
 				    const struct nvme_slot *slot)
 {
 	return (uint16_t)(slot - queue->slots);
+}
+
+/* The next id of a slot: Base 3.3.3.1 has FFFFh for none. */
+static inline uint16_t nvme_next_cid(const struct phyr_nvme_queue *queue,
+				     const struct nvme_slot *slot)
+{
+	uint16_t step = (uint16_t)(queue->id_mask + 1), cid = (uint16_t)(slot->cid + step);
+
+	return cid == UINT16_MAX ? (uint16_t)(cid + step) : cid;
 }
 
 static inline void nvme_chain_add(struct phyr_nvme_queue *queue, struct nvme_chain *chain,

@@ -26,6 +26,7 @@ static void link_slots(struct phyr_nvme_queue *queue)
 
 		phyr_prp_init(&slot->prp, nvme->page_lg2, nvme->prp_pool,
 			      queue->pages + (size_t)i * per, per);
+		slot->cid = (uint16_t)i;
 		slot->newer = queue->free;
 		queue->free = (uint16_t)i;
 	}
@@ -37,6 +38,7 @@ int phyr_nvme_slots_init(struct phyr_nvme_queue *queue, unsigned depth, uint64_t
 	struct phyr_nvme *nvme = queue->nvme;
 
 	queue->depth = depth;
+	queue->id_mask = (uint16_t)(pow2_at_least(depth) - 1);
 	queue->pages_per_slot =
 		(unsigned)max_u64(phyr_prp_pages_needed(nvme->page_lg2, max_transfer), 1);
 	queue->slots = env_alloc(nvme->env, slots_bytes(queue));

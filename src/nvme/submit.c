@@ -95,7 +95,7 @@ void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct
 {
 	struct phyr_nvme *nvme = queue->nvme;
 
-	sqe->cid = nvme_slot_id(queue, slot);
+	sqe->cid = slot->cid = nvme_next_cid(queue, slot);
 	slot->fn = fn;
 	slot->arg = arg;
 	slot->start_ns = env_now_ns(nvme->env);

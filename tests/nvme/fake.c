@@ -180,6 +180,11 @@ static uint32_t abort_held(struct fake *f, unsigned id, uint16_t cid)
 	return 1;
 }
 
+void fake_stray(struct fake *f, unsigned queue, uint16_t cid)
+{
+	complete(f, queue, queue, cid, 0, 0, (uint16_t)f->queues[queue].head);
+}
+
 void fake_event(struct fake *f, uint32_t result)
 {
 	assert_true(f->events > 0);
@@ -248,6 +253,13 @@ static void end_command(struct fake *f, unsigned id, enum fake_way way, uint16_t
 		if (way == FAKE_OVERRUN || f->io_commands == 1)
 			complete(f, id, id, cid, status, result, head);
 		complete(f, id, id, cid, status, result, head);
+		return;
+	case FAKE_AGAIN:
+		if (f->io_commands == 2)
+			complete(f, id, id, f->first_cid, status, result, head);
+		else
+			complete(f, id, id, cid, status, result, head);
+		f->first_cid = cid;
 		return;
 	case FAKE_OTHER_SQ:
 		complete(f, id, id + 1, cid, status, result, head);

@@ -16,14 +16,15 @@ enum fake_way {
 	FAKE_UNKNOWN_CID, /* ends commands that never were: ids past the queue */
 	FAKE_IDLE_CID,    /* ends commands that are not in flight */
 	FAKE_DOUBLE,      /* ends the first command twice */
-	FAKE_OVERRUN,     /* ends each command twice, past the room in the completion queue */
-	FAKE_OTHER_SQ,    /* names another submission queue */
-	FAKE_BAD_HEAD,    /* ends commands well, with a submission head out of its range */
-	FAKE_LAST_FIRST,  /* ends what it has taken in one go, the newest first */
-	FAKE_STATUS,      /* ends commands with a status */
-	FAKE_REFUSE,      /* likewise, and does not do them (the others of this list do) */
-	FAKE_CFS,         /* says Controller Fatal Status at the first command, and stops */
-	FAKE_GONE,        /* reads all ones from the first command on, and stops */
+	FAKE_AGAIN, /* ends the first command again with the second, when its slot is in use anew */
+	FAKE_OVERRUN,    /* ends each command twice, past the room in the completion queue */
+	FAKE_OTHER_SQ,   /* names another submission queue */
+	FAKE_BAD_HEAD,   /* ends commands well, with a submission head out of its range */
+	FAKE_LAST_FIRST, /* ends what it has taken in one go, the newest first */
+	FAKE_STATUS,     /* ends commands with a status */
+	FAKE_REFUSE,     /* likewise, and does not do them (the others of this list do) */
+	FAKE_CFS,        /* says Controller Fatal Status at the first command, and stops */
+	FAKE_GONE,       /* reads all ones from the first command on, and stops */
 };
 
 #define FAKE_QUEUES 4
@@ -67,6 +68,7 @@ struct fake {
 	unsigned char ns[4096];
 	struct fake_queue queues[FAKE_QUEUES];
 	unsigned io_commands;     /* taken, ever */
+	uint16_t first_cid;       /* of FAKE_AGAIN */
 	unsigned char last[64];   /* the last of them */
 	unsigned char data[4096]; /* what it read of its first page, of those that have data out */
 	unsigned bad_doorbells;   /* writes of the value that was there, or out of range */
@@ -78,6 +80,8 @@ struct fake {
 	uint16_t event_cids[64];
 };
 
+/* Post a completion that nobody asked for. */
+void fake_stray(struct fake *fake, unsigned queue, uint16_t cid);
 /* End an asynchronous event request that waits with a result. */
 void fake_event(struct fake *fake, uint32_t result);
 

@@ -455,6 +455,70 @@ static void a_doubled_completion(void **state)
 	evil_fini(&e);
 }
 
+/* What comes unasked on the admin queue is seen by whoever polls, that queue or another. */
+static void strays_on_the_admin_queue(void **state)
+{
+	struct ended ended = {0};
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_SILENT;
+	e.fake.way_once = true;
+	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), 0);
+	fake_stray(&e.fake, 0, 9);
+	poll_all(e.queue);
+	assert_int_equal(ended.err, -ECANCELED);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), 0);
+	fake_stray(&e.fake, 0, 0xffff);
+	phyr_nvme_poll(phyr_nvme_admin_queue(e.nvme));
+	assert_int_equal(e.fake.enables, 3);
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), 0);
+	fake_stray(&e.fake, 1, 9); /* and on one where nothing is in flight */
+	phyr_nvme_poll(e.queue);
+	assert_int_equal(e.fake.enables, 4);
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), 0);
+	evil_fini(&e);
+}
+
+/* A completion that comes twice, when the slot has its next command, is not that command's. */
+static void a_completion_from_before(void **state)
+{
+	struct ended ended = {0};
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_AGAIN;
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), 0);
+	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), 0);
+	poll_all(e.queue);
+	assert_int_equal(ended.times, 1);
+	assert_int_equal(ended.err, -ECANCELED);
+	assert_int_equal(ended.status, 0);
+	assert_int_equal(e.fake.enables, 2);
+	evil_fini(&e);
+}
+
+/* Ids of commands are all different for as long as 16 bits last, and never FFFFh. */
+static void ids_are_used_in_turn(void **state)
+{
+	static unsigned char seen[65536];
+	struct phyr_nvme_queue *queue;
+	struct evil e;
+
+	evil_up(&e);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 1, &queue), 0);
+	for (unsigned i = 0; i < 65535; i++) {
+		assert_int_equal(phyr_nvme_flush_sync(queue), 0);
+		seen[e.fake.last[2] | e.fake.last[3] << 8]++;
+	}
+	for (unsigned i = 0; i < 65535; i++)
+		assert_int_equal(seen[i], 1);
+	assert_int_equal(seen[65535], 0);
+	phyr_nvme_queue_destroy(queue);
+	evil_fini(&e);
+}
+
 static void an_idle_id_is_no_command(void **state)
 {
 	struct ended ended = {0};
@@ -709,6 +773,9 @@ int main(void)
 		cmocka_unit_test(liars_are_given_up),
 		cmocka_unit_test(a_device_that_goes_is_gone),
 		cmocka_unit_test(a_doubled_completion),
+		cmocka_unit_test(strays_on_the_admin_queue),
+		cmocka_unit_test(a_completion_from_before),
+		cmocka_unit_test(ids_are_used_in_turn),
 		cmocka_unit_test(an_idle_id_is_no_command),
 		cmocka_unit_test(a_timeout_names_its_command),
 		cmocka_unit_test(destroy_ends_what_does_not_end),

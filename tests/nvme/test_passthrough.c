@@ -64,7 +64,6 @@ static void an_entry_arrives(void **state)
 	assert_int_equal(done.err, 0);
 	assert_int_equal(done.status, 0);
 	assert_memory_equal(e.fake.last, sqe, 2);
-	assert_true(get32(e.fake.last) >> 16 < 8);
 	assert_memory_equal(e.fake.last + 4, sqe + 4, 20);
 	assert_memory_equal(e.fake.last + 40, sqe + 40, 24);
 	assert_int_equal(get64(e.fake.last + 24), mem.map.state.addr);
@@ -271,8 +270,17 @@ static void callers_leave_room(void **state)
 	admin = phyr_nvme_admin_queue(e.nvme);
 	while (!phyr_nvme_submit(admin, &sqe, NULL, ended_fn, &ended))
 		nr++;
-	assert_int_equal(nr, 24);
+	assert_int_equal(nr, 16);
 	assert_int_equal(phyr_nvme_submit(admin, &sqe, NULL, ended_fn, &ended), -EAGAIN);
+	/* Commands that end have room, and what waits for room gets it. */
+	sqe.opc = PHYR_NVME_ADMIN_GET_FEATURES;
+	while (!phyr_nvme_submit(admin, &sqe, NULL, ended_fn, &ended))
+		nr++;
+	assert_int_equal(nr, 24);
+	sqe.opc = PHYR_NVME_ADMIN_SET_FEATURES;
+	assert_int_equal(phyr_nvme_submit_sync(admin, &sqe, NULL, NULL), 0);
+	assert_int_equal(phyr_nvme_in_flight(admin), 16);
+	tenv_restart(&e.rig.tenv); /* this device knows no Get Features */
 	assert_int_equal(phyr_nvme_queue_create(e.nvme, 4, &queue), 0);
 	phyr_nvme_queue_destroy(queue);
 	assert_int_equal(e.rig.tenv.reports, 0);
