@@ -167,7 +167,7 @@ static struct nvme_slot *slot_for(struct phyr_nvme *nvme, const struct phyr_nvme
 	return nvme_next_slot(queue);
 }
 
-/* @return 0, -EAGAIN no slot, -ECANCELED not in that run */
+/* Under the lock. */
 static int send_own(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
 		    phyr_nvme_fn *fn, void *arg)
 {
@@ -183,6 +183,26 @@ static int send_own(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct p
 	slot->own = true;
 	slot->aborted = nvme_phase(ask->run) == NVME_QUIET; /* no second chance there */
 	return 0;
+}
+
+int phyr_nvme_admin_send(struct phyr_nvme *nvme, const struct nvme_ask *ask,
+			 struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg)
+{
+	int err;
+
+	lock(nvme);
+	err = send_own(nvme, ask, sqe, fn, arg);
+	unlock(nvme);
+	return err;
+}
+
+void phyr_nvme_admin_forget(struct phyr_nvme *nvme, const void *arg, phyr_nvme_fn *fn)
+{
+	lock(nvme);
+	for (unsigned i = 0; i < nvme->admin.depth; i++)
+		if (nvme->admin.slots[i].arg == arg)
+			nvme->admin.slots[i].fn = fn;
+	unlock(nvme);
 }
 
 static int send_callers(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
@@ -271,7 +291,8 @@ static bool queue_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call
 	return false;
 }
 
-static bool trouble(struct phyr_nvme *nvme, uint32_t run, const char *call, struct phyr_report *why)
+bool phyr_nvme_admin_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call,
+			     struct phyr_report *why)
 {
 	const char *csts;
 	bool any;
@@ -315,107 +336,7 @@ unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme)
 	if (nvme->opts.wait)
 		nvme->opts.wait(nvme->opts.wait_arg);
 	phyr_nvme_admin_take(nvme);
-	if (time_to_look(nvme) && trouble(nvme, run, "phyr_nvme_poll", &why))
+	if (time_to_look(nvme) && phyr_nvme_admin_trouble(nvme, run, "phyr_nvme_poll", &why))
 		phyr_nvme_restart(nvme, run, &why);
 	return tell(nvme);
-}
-
-/*
- * One command of the driver's own, waited for.
- */
-
-struct waiter {
-	struct phyr_nvme_done done;
-	bool ended;
-};
-
-static void waiter_ended(void *arg, const struct phyr_nvme_done *done)
-{
-	struct waiter *w = arg;
-
-	w->done = *done;
-	/* Pairs with the acquire in await(): the waiter may be gone right after. */
-	store_release(&w->ended, true);
-}
-
-static void forget(void *arg, const struct phyr_nvme_done *done)
-{
-}
-
-/* The run that was to be brought up fails: nobody waits for the command any more. */
-static int abandon(struct phyr_nvme *nvme, struct waiter *w, const struct phyr_report *why)
-{
-	lock(nvme);
-	for (unsigned i = 0; i < nvme->admin.depth; i++)
-		if (nvme->admin.slots[i].arg == w)
-			nvme->admin.slots[i].fn = forget;
-	unlock(nvme);
-	return phyr_env_report(nvme->env, why);
-}
-
-/* @return 0: it ended; else what is wrong with the run that is being brought up */
-static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct waiter *w)
-{
-	struct phyr_report why;
-
-	for (;;) {
-		phyr_nvme_admin_take(nvme);
-		if (load_acquire(&w->ended))
-			return 0;
-		if (trouble(nvme, ask->run, ask->call, &why)) {
-			if (nvme_phase(ask->run) == NVME_QUIET)
-				return abandon(nvme, w, &why);
-			phyr_nvme_restart(nvme, ask->run, &why);
-		}
-		phyr_nvme_pause(nvme);
-	}
-}
-
-static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
-		    struct waiter *w)
-{
-	int err;
-
-	for (;;) {
-		lock(nvme);
-		err = send_own(nvme, ask, sqe, waiter_ended, w);
-		unlock(nvme);
-		if (err != -EAGAIN)
-			return err;
-		phyr_nvme_admin_take(nvme);
-		phyr_nvme_pause(nvme);
-	}
-}
-
-/* What it has done by then is not known: no way but a reset. */
-static int aborted(struct phyr_nvme *nvme, const struct nvme_ask *ask)
-{
-	const struct phyr_report why = {.err = -ETIMEDOUT,
-					.call = ask->call,
-					.hint = "an admin command did not end in time and was "
-						"aborted: the controller is reset"};
-
-	phyr_nvme_restart(nvme, ask->run, &why);
-	return why.err;
-}
-
-int phyr_nvme_admin(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
-		    uint32_t *result, const char *hint)
-{
-	struct waiter w = {.ended = false};
-	int err = send_one(nvme, ask, sqe, &w);
-
-	if (!err)
-		err = await(nvme, ask, &w);
-	if (err)
-		return err;
-	if (w.done.status == PHYR_NVME_SC_ABORT_REQUESTED)
-		return aborted(nvme, ask);
-	if (w.done.status)
-		return env_fail(nvme->env, .err = -EIO, .call = ask->call, .hint = hint);
-	if (w.done.err) /* by a reset */
-		return w.done.err == -ETIMEDOUT ? w.done.err : -ECANCELED;
-	if (result)
-		*result = (uint32_t)w.done.result;
-	return 0;
 }

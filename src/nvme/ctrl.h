@@ -145,6 +145,17 @@ unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme);
 const char *phyr_nvme_admin_take(struct phyr_nvme *nvme);
 /* Ask the controller to end a command of a queue, if it can be asked now. */
 void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid);
+/* Send a command of the driver's own. 0; -EAGAIN no slot; -ECANCELED the run is over. */
+int phyr_nvme_admin_send(struct phyr_nvme *nvme, const struct nvme_ask *ask,
+			 struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg);
+/* Have @fn called at the end of such commands that have this argument. */
+void phyr_nvme_admin_forget(struct phyr_nvme *nvme, const void *arg, phyr_nvme_fn *fn);
+/* What is wrong with a run, by its admin queue and CSTS. What is late for the first time is aborted. */
+bool phyr_nvme_admin_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call,
+			     struct phyr_report *why);
+
+/* own.c */
+
 /* One command of the driver's own, waited for. 0; -EIO its status, reported with @hint; -ETIMEDOUT;
  * -ECANCELED the run is over; in a run that is being brought up, also what is wrong with it. */
 int phyr_nvme_admin(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,

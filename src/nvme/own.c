@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Admin commands of the driver's own: sent, waited for. */
+#include "nvme/ctrl.h"
+
+struct waiter {
+	struct phyr_nvme_done done;
+	bool ended;
+};
+
+static void waiter_ended(void *arg, const struct phyr_nvme_done *done)
+{
+	struct waiter *w = arg;
+
+	w->done = *done;
+	/* Pairs with the acquire in await(): the waiter may be gone right after. */
+	store_release(&w->ended, true);
+}
+
+static void forget(void *arg, const struct phyr_nvme_done *done)
+{
+}
+
+/* The run that was to be brought up fails: nobody waits for the command any more. */
+static int abandon(struct phyr_nvme *nvme, struct waiter *w, const struct phyr_report *why)
+{
+	phyr_nvme_admin_forget(nvme, w, forget);
+	return phyr_env_report(nvme->env, why);
+}
+
+/* @return 0: it ended; else what is wrong with the run that is being brought up */
+static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct waiter *w)
+{
+	struct phyr_report why;
+
+	for (;;) {
+		phyr_nvme_admin_take(nvme);
+		if (load_acquire(&w->ended))
+			return 0;
+		if (phyr_nvme_admin_trouble(nvme, ask->run, ask->call, &why)) {
+			if (nvme_phase(ask->run) == NVME_QUIET)
+				return abandon(nvme, w, &why);
+			phyr_nvme_restart(nvme, ask->run, &why);
+		}
+		phyr_nvme_pause(nvme);
+	}
+}
+
+static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
+		    struct waiter *w)
+{
+	int err;
+
+	while ((err = phyr_nvme_admin_send(nvme, ask, sqe, waiter_ended, w)) == -EAGAIN) {
+		phyr_nvme_admin_take(nvme);
+		phyr_nvme_pause(nvme);
+	}
+	return err;
+}
+
+/* What it has done by then is not known: no way but a reset. */
+static int aborted(struct phyr_nvme *nvme, const struct nvme_ask *ask)
+{
+	const struct phyr_report why = {.err = -ETIMEDOUT,
+					.call = ask->call,
+					.hint = "an admin command did not end in time and was "
+						"aborted: the controller is reset"};
+
+	phyr_nvme_restart(nvme, ask->run, &why);
+	return why.err;
+}
+
+int phyr_nvme_admin(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
+		    uint32_t *result, const char *hint)
+{
+	struct waiter w = {.ended = false};
+	int err = send_one(nvme, ask, sqe, &w);
+
+	if (!err)
+		err = await(nvme, ask, &w);
+	if (err)
+		return err;
+	if (w.done.status == PHYR_NVME_SC_ABORT_REQUESTED)
+		return aborted(nvme, ask);
+	if (w.done.status)
+		return env_fail(nvme->env, .err = -EIO, .call = ask->call, .hint = hint);
+	if (w.done.err) /* by a reset */
+		return w.done.err == -ETIMEDOUT ? w.done.err : -ECANCELED;
+	if (result)
+		*result = (uint32_t)w.done.result;
+	return 0;
+}
