@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd.h"
+
 int cli_error(int status, const char *command, const char *format, ...)
 {
 	va_list ap;
@@ -21,6 +23,17 @@ int cli_error(int status, const char *command, const char *format, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return status;
+}
+
+int cli_unknown_option(const char *command, char **argv)
+{
+	const char *text = argv[optind - 1];
+
+	if (optopt)
+		return cli_error(EXIT_USAGE, command, "%s: no such option, or its value is missing",
+				 text);
+	return cli_error(EXIT_USAGE, command, "%s: unknown option; 'phyr %s --help' lists them",
+			 text, command);
 }
 
 static int unit_lg2(char c)

@@ -14,6 +14,9 @@
 int cli_error(int status, const char *command, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Says what getopt_long() made of argv when it gave '?'. Returns EXIT_USAGE. */
+int cli_unknown_option(const char *command, char **argv);
+
 /* A size: digits and one of b k m g t (powers of 1024, upper or lower case). 0 or -EINVAL. */
 int cli_parse_size(const char *text, uint64_t *out);
 /* A size, or two of them with a dash; the first may be the larger. */

@@ -267,9 +267,7 @@ int cmd_bench(int argc, char **argv)
 		else if (option == 'h')
 			return puts("usage: phyr bench [--filter PART-OF-A-NAME] [--json]") < 0;
 		else
-			return cli_error(EXIT_USAGE, "bench",
-					 optopt ? "%s: its value is missing" : "%s: unknown option",
-					 argv[optind - 1]);
+			return cli_unknown_option("bench", argv);
 	}
 	if (optind < argc)
 		return cli_error(EXIT_USAGE, "bench", "'%s': rows are chosen by --filter %s",

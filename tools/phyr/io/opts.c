@@ -339,17 +339,6 @@ static int take_target(int argc, char **argv, struct io_opts *opts)
 	return 0;
 }
 
-static int unknown_option(char **argv)
-{
-	const char *text = argv[optind - 1];
-
-	if (optopt)
-		return cli_error(EXIT_USAGE, COMMAND, "%s: no such option, or its value is missing",
-				 text);
-	return cli_error(EXIT_USAGE, COMMAND, "%s: unknown option; 'phyr io --help' lists them",
-			 text);
-}
-
 int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 {
 	int option, err = 0;
@@ -374,7 +363,8 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 			fputs(usage, stdout);
 			return 0;
 		}
-		err = option == '?' ? unknown_option(argv) : take_option(option, optarg, opts);
+		err = option == '?' ? cli_unknown_option(COMMAND, argv)
+				    : take_option(option, optarg, opts);
 	}
 	if (!err)
 		err = take_target(argc, argv, opts);

@@ -143,17 +143,6 @@ static int check(int argc, char **argv, struct layout_opts *opts, const struct s
 	return 0;
 }
 
-static int unknown_option(char **argv)
-{
-	const char *text = argv[optind - 1];
-
-	if (optopt)
-		return cli_error(EXIT_USAGE, COMMAND, "%s: no such option, or its value is missing",
-				 text);
-	return cli_error(EXIT_USAGE, COMMAND, "%s: unknown option; 'phyr layout --help' lists them",
-			 text);
-}
-
 int layout_parse(int argc, char **argv, struct layout_opts *opts, bool *help)
 {
 	struct said said = {false, false, false};
@@ -168,7 +157,7 @@ int layout_parse(int argc, char **argv, struct layout_opts *opts, bool *help)
 			fputs(usage, stdout);
 			return 0;
 		}
-		status = option == '?' ? unknown_option(argv)
+		status = option == '?' ? cli_unknown_option(COMMAND, argv)
 				       : take_option(option, optarg, opts, &said);
 	}
 	return status ? status : check(argc, argv, opts, &said);
