@@ -229,9 +229,11 @@ static void a_reset_wakes(void **state)
 	assert_true(readable(phyr_nvme_queue_fd(e.queue)));
 	assert_true(readable(phyr_nvme_queue_fd(admin)));
 	assert_int_equal(phyr_nvme_poll(admin), 1);
+	assert_false(readable(phyr_nvme_queue_fd(admin)));
 	assert_int_equal(phyr_nvme_poll(e.queue), 1);
 	assert_int_equal(ended[0].err, -ECANCELED);
 	assert_int_equal(ended[1].err, -ECANCELED);
+	assert_false(readable(phyr_nvme_queue_fd(e.queue)));
 	assert_true(e.fake.queues[1].interrupts); /* as it was made */
 	evil_fini(&e);
 }

@@ -508,6 +508,18 @@ static void a_queue_is_made_in_the_next_run(void **state)
 	phyr_nvme_queue_destroy(other);
 	works(&e);
 	evil_fini(&e);
+	/* One that an abort ended may be half done: no way but a reset. */
+	evil_up(&e);
+	e.fake.admin_way = FAKE_HELD;
+	e.fake.admin_bad = 1;
+	other = NULL;
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), -ETIMEDOUT);
+	assert_null(other);
+	assert_int_equal(e.fake.aborts, 1);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
+	phyr_nvme_queue_destroy(other);
+	evil_fini(&e);
 	/* One that is late has its time. */
 	evil_up(&e);
 	e.fake.admin_way = FAKE_SILENT;
