@@ -206,7 +206,7 @@ bool phyr_sim_nvme_fetch(struct sim_nvme *n, uint32_t sqid, struct sim_nvme_cmd 
 /* Whether a submission queue's completion queue has a free entry. */
 bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid);
 /* Post the completion of a command; there is room. What can't be reached is fatal. */
-void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *done);
+void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *held);
 /* Raise the interrupts that were held back by the mask and still have a reason. */
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n);
 /* Raise those that wait for more completions: none come for now. */
@@ -245,13 +245,15 @@ void phyr_sim_nvme_clear_events(struct sim_nvme *n, enum nvme_log log);
 /* Complete a request with an event. @return whether there were both */
 bool phyr_sim_nvme_tell_event(struct sim_nvme *n);
 bool phyr_sim_nvme_has_event(const struct sim_nvme *n);
-void phyr_sim_nvme_doorbell_error(struct sim_nvme *n, uint32_t qid, unsigned info);
+void phyr_sim_nvme_doorbell_error(struct sim_nvme *n, unsigned info);
 /* The temperature or what is asked of it has changed. */
 void phyr_sim_nvme_check_temperature(struct sim_nvme *n);
 void phyr_sim_nvme_ns_changed(struct sim_nvme *n, struct sim_nvme_ns *ns);
 
 /* nvme_health.c: counts, errors, and their logs. */
 void phyr_sim_nvme_count_io(struct sim_nvme *n, unsigned opcode, uint64_t bytes);
+/* Whether a command that ends so has an entry in the error log (Base 3.3.3.2.1, More). */
+bool phyr_sim_nvme_is_logged(unsigned status);
 /* Put what failed into the error log. */
 void phyr_sim_nvme_note_error(struct sim_nvme *n, const struct sim_nvme_held *done);
 void phyr_sim_nvme_fill_errors(const struct sim_nvme *n, uint8_t *data);

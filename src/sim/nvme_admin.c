@@ -23,10 +23,28 @@ static bool queue_command(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, un
 	}
 }
 
+/* What the others do with a namespace identifier hangs on what they ask for (Base 5, figure 138). */
+static bool takes_nsid(unsigned opcode)
+{
+	switch (opcode) {
+	case NVME_DELETE_SQ:
+	case NVME_CREATE_SQ:
+	case NVME_DELETE_CQ:
+	case NVME_CREATE_CQ:
+	case NVME_ABORT:
+	case NVME_EVENT_REQUEST:
+		return false;
+	default:
+		return true;
+	}
+}
+
 unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result)
 {
 	unsigned status;
 
+	if (sim_nvme_cmd_nsid(cmd) && !takes_nsid(NVME_CDW0_OPC(cmd->dw[0])))
+		return NVME_INVALID_FIELD;
 	if (queue_command(n, cmd, &status))
 		return status;
 	switch (NVME_CDW0_OPC(cmd->dw[0])) {

@@ -10,6 +10,8 @@
 
 #include "sim/machine.h"
 
+#define NO_COMMAND 0xffff
+
 static const enum nvme_log log_of[NVME_EVENT_TYPES] = {
 	[NVME_EVENT_ERROR] = NVME_LOG_ERRORS,
 	[NVME_EVENT_HEALTH] = NVME_LOG_HEALTH,
@@ -61,13 +63,13 @@ bool phyr_sim_nvme_tell_event(struct sim_nvme *n)
 	return true;
 }
 
-/* No command is to blame: its identifier is ffffh (Base 5.16.1.2). */
-void phyr_sim_nvme_doorbell_error(struct sim_nvme *n, uint32_t qid, unsigned info)
+/* No command is to blame: queue and identifier are ffffh (Base 5.16.1.2). */
+void phyr_sim_nvme_doorbell_error(struct sim_nvme *n, unsigned info)
 {
 	if (!n->enabled)
 		return;
-	phyr_sim_nvme_note_error(n, &(struct sim_nvme_held){.sqid = (uint16_t)qid,
-							    .cid = 0xffff,
+	phyr_sim_nvme_note_error(n, &(struct sim_nvme_held){.sqid = NO_COMMAND,
+							    .cid = NO_COMMAND,
 							    .status = NVME_INVALID_FIELD});
 	phyr_sim_nvme_event(n, NVME_EVENT_ERROR, info);
 }

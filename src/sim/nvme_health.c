@@ -24,20 +24,18 @@ void phyr_sim_nvme_count_io(struct sim_nvme *n, unsigned opcode, uint64_t bytes)
 }
 
 /* A command that was ended because the host asked for it did not fail. */
-static bool is_error(unsigned status)
+bool phyr_sim_nvme_is_logged(unsigned status)
 {
+	status &= ~NVME_DNR;
 	return status != NVME_SUCCESS && status != NVME_ABORT_REQUESTED &&
 	       status != NVME_ABORTED_SQ_DELETION;
 }
 
 void phyr_sim_nvme_note_error(struct sim_nvme *n, const struct sim_nvme_held *done)
 {
-	unsigned status = done->status & ~NVME_DNR;
-	uint64_t number;
+	unsigned status = done->status & ~(NVME_DNR | NVME_MORE);
+	uint64_t number = ++n->health.errors;
 
-	if (!is_error(status))
-		return;
-	number = ++n->health.errors;
 	n->health.media_errors += status == NVME_WRITE_FAULT || status == NVME_UNRECOVERED_READ;
 	n->errors[number % SIM_NVME_ERRORS] = (struct sim_nvme_error){.number = number,
 								      .lba = done->lba,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Identify command: the namespace (NVM 4.1.5.1), the controller, the active list and the
- * namespace's descriptors (Base 5.17.2). Fields that are not set are 0: not there, or not told.
+ * The Identify command: the namespace and the controller's limits of the NVM Command Set (NVM 4.1.5);
+ * the controller, the active list and the namespace's descriptors (Base 5.17.2). Fields that are not
+ * set are 0: not there, or not told.
  */
 #include "sim/nvme.h"
 
@@ -121,21 +122,40 @@ static unsigned fill_descriptors(const struct sim_nvme *n, uint32_t nsid, uint8_
 	unsigned status = phyr_sim_nvme_find_ns(n, nsid, &ns);
 
 	if (status)
-		return NVME_INVALID_NAMESPACE;
+		return status;
 	data[0] = NVME_NIDT_UUID;
 	data[1] = sizeof(ns->uuid);
 	memcpy(data + 4, ns->uuid, sizeof(ns->uuid));
 	return NVME_SUCCESS;
 }
 
+/*
+ * All fields are 0: there is no Verify and no Write Uncorrectable (VSL, WUSL), Write Zeroes takes all
+ * blocks that it can name (WZSL), Dataset Management all ranges of any size (DMRL, DMRSL, DMSL).
+ */
+static unsigned fill_command_set(const struct sim_nvme_cmd *cmd)
+{
+	return NVME_IDENTIFY_CSI(cmd->dw[11]) == NVME_CSI_NVM ? NVME_SUCCESS : NVME_INVALID_FIELD;
+}
+
+static bool is_of_controller(enum nvme_cns cns)
+{
+	return cns == NVME_CNS_CONTROLLER || cns == NVME_CNS_COMMAND_SET_CONTROLLER;
+}
+
 static unsigned fill(const struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint8_t *data)
 {
 	uint32_t nsid = sim_nvme_cmd_nsid(cmd);
+	enum nvme_cns cns = NVME_IDENTIFY_CNS(cmd->dw[10]);
 
-	switch (cmd->dw[10] & 0xff) {
+	if (nsid && is_of_controller(cns))
+		return NVME_INVALID_FIELD;
+	switch (cns) {
 	case NVME_CNS_CONTROLLER:
 		fill_controller(n, data);
 		return NVME_SUCCESS;
+	case NVME_CNS_COMMAND_SET_CONTROLLER:
+		return fill_command_set(cmd);
 	case NVME_CNS_ACTIVE_LIST:
 		return fill_active_list(n, nsid, data);
 	case NVME_CNS_NAMESPACE:

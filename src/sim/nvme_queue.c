@@ -43,7 +43,7 @@ void phyr_sim_nvme_sq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t tail)
 			return;
 		}
 	}
-	phyr_sim_nvme_doorbell_error(n, qid, NVME_EVENT_DOORBELL_VALUE);
+	phyr_sim_nvme_doorbell_error(n, NVME_EVENT_DOORBELL_VALUE);
 }
 
 /* As above; here invalid is what would take entries that were not posted. */
@@ -55,7 +55,7 @@ void phyr_sim_nvme_cq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t head)
 	    ring_distance(cq->head, head, cq->size) <= cq_used(cq))
 		cq->head = head;
 	else
-		phyr_sim_nvme_doorbell_error(n, qid, NVME_EVENT_DOORBELL_VALUE);
+		phyr_sim_nvme_doorbell_error(n, NVME_EVENT_DOORBELL_VALUE);
 }
 
 bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid)
@@ -172,28 +172,38 @@ static void advance(struct sim_nvme_cq *cq)
 	cq->phase ^= cq->tail == 0;
 }
 
-/*
- * Base 3.3.3.2. One write, whose last qword has the phase: the host sees the entry whole or not. A
- * queue that can't be reached is a fatal error that no completion can tell of (Base 9.5).
- */
-void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *done)
+/* Base 3.3.3.2. One write, whose last qword has the phase: the host sees the entry whole or not. */
+static bool write_entry(struct sim_nvme *n, const struct sim_nvme_held *done)
 {
 	const struct sim_nvme_sq *sq = &n->sqs[done->sqid];
-	struct sim_nvme_cq *cq = &n->cqs[sq->cqid];
+	const struct sim_nvme_cq *cq = &n->cqs[sq->cqid];
 	uint64_t entry[2] = {
 		htole64(done->result),
 		htole64(sq->head | (uint64_t)done->sqid << 16 | (uint64_t)done->cid << 32 |
 			(uint64_t)(done->status << 1 | cq->phase) << 48),
 	};
 
-	if (phyr_sim_dma_write(n->sdev, cq->base + ((uint64_t)cq->tail << NVME_CQE_LG2), entry,
-			       sizeof(entry))) {
+	return !phyr_sim_dma_write(n->sdev, cq->base + ((uint64_t)cq->tail << NVME_CQE_LG2), entry,
+				   sizeof(entry));
+}
+
+/* A queue that can't be reached is a fatal error that no completion can tell of (Base 9.5). */
+void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *held)
+{
+	struct sim_nvme_held done = *held;
+	struct sim_nvme_cq *cq = &n->cqs[n->sqs[done.sqid].cqid];
+	bool logged = phyr_sim_nvme_is_logged(done.status);
+
+	if (logged)
+		done.status |= NVME_MORE;
+	if (!write_entry(n, &done)) {
 		n->fatal = true;
 		return;
 	}
 	advance(cq);
 	n->stats.completions++;
-	phyr_sim_nvme_note_error(n, done);
+	if (logged)
+		phyr_sim_nvme_note_error(n, &done);
 	if (cq->interrupts && (cq == n->cqs || !waits_for_more(n, cq->vector)))
 		raise(n, cq->vector);
 }

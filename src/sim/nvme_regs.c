@@ -171,7 +171,7 @@ static void write_doorbell(struct sim_nvme *n, uint64_t index, uint32_t value)
 	uint32_t qid = (uint32_t)(index / 2);
 
 	if (!doorbell_exists(n, qid, index & 1))
-		phyr_sim_nvme_doorbell_error(n, qid, NVME_EVENT_DOORBELL);
+		phyr_sim_nvme_doorbell_error(n, NVME_EVENT_DOORBELL);
 	else if (index & 1)
 		phyr_sim_nvme_cq_doorbell(n, qid, value & 0xffff);
 	else

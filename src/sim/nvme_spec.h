@@ -70,10 +70,11 @@ enum nvme_shst { NVME_SHST_NORMAL = 0, NVME_SHST_OCCURRING = 1, NVME_SHST_COMPLE
 #define NVME_CDW0_CID(dw)  ((dw) >> 16)
 
 /*
- * The status field of a completion queue entry without its phase bit: SC 7:0, SCT 10:8, DNR 14.
+ * The status field of a completion queue entry without its phase bit: SC 7:0, SCT 10:8, M 13, DNR 14.
  * Base 3.3.3.2.1; the codes at 80h and above NVM 3.1 (type 0) and Base (type 2).
  */
 #define NVME_DNR                (1u << 14)
+#define NVME_MORE               (1u << 13) /* in the error log */
 #define NVME_STATUS(type, code) ((type) << 8 | (code))
 enum nvme_status {
 	NVME_SUCCESS = NVME_STATUS(0, 0x00),
@@ -138,12 +139,16 @@ enum nvme_io_opcode {
 #define NVME_CREATE_CQID(dw11)  ((dw11) >> 16)
 
 /* Identify. Base 5.17. */
-#define NVME_IDENTIFY_BYTES 4096u
+#define NVME_IDENTIFY_BYTES     4096u
+#define NVME_IDENTIFY_CNS(dw10) ((dw10)&0xff)
+#define NVME_IDENTIFY_CSI(dw11) ((dw11) >> 24)
+#define NVME_CSI_NVM            0
 enum nvme_cns {
 	NVME_CNS_NAMESPACE = 0x00,
 	NVME_CNS_CONTROLLER = 0x01,
 	NVME_CNS_ACTIVE_LIST = 0x02,
 	NVME_CNS_DESCRIPTORS = 0x03,
+	NVME_CNS_COMMAND_SET_CONTROLLER = 0x06,
 };
 #define NVME_NIDT_UUID    3
 #define NVME_NSID_ALL     0xffffffffu

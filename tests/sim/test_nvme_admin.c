@@ -134,6 +134,56 @@ static void identify_lists(void **state)
 	rig_stop(&r);
 }
 
+/* The NVM Command Set has no limits of its own, and others are not there. */
+static void identify_command_set(void **state)
+{
+	struct rig r;
+	struct mem m;
+
+	rig_start(&r, 1 << 20, NULL);
+	rig_enable(&r, 12);
+	m = mem_alloc(&r, 4096);
+	memset(m.ptr, 0xaa, 4096);
+	for (uint32_t csi = 1; csi < 256; csi++)
+		assert_int_equal(admin(&r, IDENTIFY, 0, 6, csi << 24, m.ptr).status, INVALID_FIELD);
+	assert_int_equal(m.ptr[0], 0xaa);
+	assert_int_equal(admin(&r, IDENTIFY, 0, 6, 0x00ffffff, m.ptr).status, 0);
+	for (unsigned i = 0; i < 4096; i++)
+		assert_int_equal(m.ptr[i], 0);
+	mem_free(&r, &m);
+	rig_stop(&r);
+}
+
+/* Each admin command that has nothing to do with a namespace, right but for one that is named. */
+static void namespace_not_asked_for(void **state)
+{
+	static const uint32_t nsid[] = {1, 2, 0xffffffff};
+	struct pair p;
+	struct mem m;
+	struct rig r;
+
+	rig_start_io(&r, 1 << 20, NULL, 12, &p, 16);
+	m = mem_alloc(&r, 4096);
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned ns = nsid[i];
+
+		assert_int_equal(admin(&r, 0x00, ns, 1, 0, NULL).status, INVALID_FIELD);
+		assert_int_equal(admin(&r, 0x01, ns, 2 | 3 << 16, 1 | 1 << 16, m.ptr).status,
+				 INVALID_FIELD);
+		assert_int_equal(admin(&r, 0x04, ns, 2, 0, NULL).status, INVALID_FIELD);
+		assert_int_equal(admin(&r, 0x05, ns, 2 | 3 << 16, 1, m.ptr).status, INVALID_FIELD);
+		assert_int_equal(admin(&r, 0x08, ns, 1, 0, NULL).status, INVALID_FIELD);
+		assert_int_equal(admin(&r, 0x0c, ns, 0, 0, NULL).status, INVALID_FIELD);
+		assert_int_equal(identify(&r, ns, 1, phys_of(&r, m.ptr), 0), INVALID_FIELD);
+		assert_int_equal(identify(&r, ns, 6, phys_of(&r, m.ptr), 0), INVALID_FIELD);
+		assert_int_equal(admin(&r, 0x7f, ns, 0, 0, NULL).status, INVALID_OPCODE);
+	}
+	assert_int_equal(create_cq(&r, 2, 4, phys_of(&r, m.ptr), 1), 0);
+	assert_int_equal(delete_queue(&r, 4, 2), 0);
+	mem_free(&r, &m);
+	rig_stop_io(&r, &p);
+}
+
 /* 4 KiB over the edge of a page needs both entries. */
 static void identify_over_two_pages(void **state)
 {
@@ -352,7 +402,8 @@ static void identify_several(void **state)
 	assert_int_equal(identify(&r, 2, 0, phys_of(&r, m.ptr), 0), 0);
 	for (unsigned i = 0; i < 4096; i++)
 		assert_int_equal(m.ptr[i], 0);
-	assert_int_equal(identify(&r, 4, 3, phys_of(&r, m.ptr), 0), INVALID_NS);
+	assert_int_equal(identify(&r, 4, 3, phys_of(&r, m.ptr), 0), INVALID_FIELD);
+	assert_int_equal(identify(&r, 5, 3, phys_of(&r, m.ptr), 0), INVALID_NS);
 	assert_int_equal(identify(&r, 5, 0, phys_of(&r, m.ptr), 0), INVALID_NS);
 	mem_free(&r, &m);
 	rig_stop(&r);
@@ -365,6 +416,8 @@ int main(void)
 		cmocka_unit_test(identify_controller),
 		cmocka_unit_test(identify_namespace),
 		cmocka_unit_test(identify_lists),
+		cmocka_unit_test(identify_command_set),
+		cmocka_unit_test(namespace_not_asked_for),
 		cmocka_unit_test(identify_over_two_pages),
 		cmocka_unit_test(unknown_commands),
 		cmocka_unit_test(completion_queue_errors),

@@ -58,12 +58,12 @@ static void errors_are_logged(void **state)
 		assert_int_equal(le(m.ptr, 8), 3);
 		assert_int_equal(le(m.ptr + 8, 2), 0);
 		assert_int_equal(le(m.ptr + 10, 2), 0x1234);
-		assert_int_equal(le(m.ptr + 12, 2), INVALID_OPCODE << 1);
+		assert_int_equal(le(m.ptr + 12, 2), (INVALID_OPCODE | MORE) << 1);
 		assert_int_equal(le(m.ptr + 14, 2), 0xffff);
 		assert_int_equal(le(m.ptr + 24, 4), 3);
 		assert_int_equal(le(m.ptr + 64, 8), 2);
 		assert_int_equal(le(m.ptr + 64 + 8, 2), 1);
-		assert_int_equal(le(m.ptr + 64 + 12, 2), 0x004 << 1);
+		assert_int_equal(le(m.ptr + 64 + 12, 2), (0x004 | MORE) << 1);
 		assert_int_equal(le(m.ptr + 64 + 16, 8), 77);
 		assert_int_equal(le(m.ptr + 64 + 24, 4), 1);
 		assert_int_equal(le(m.ptr + 128, 8), 1);

@@ -185,6 +185,12 @@ void sq_ring(struct rig *r, struct pair *p)
 	rig_doorbell(r, 2 * p->qid, p->sq.place);
 }
 
+/* What failed; not what was aborted, nor what went with its queue. */
+static bool is_logged(unsigned status)
+{
+	return status && status != 0x007 && status != 0x008;
+}
+
 bool cq_take(struct pair *p, struct cqe *cqe)
 {
 	uint32_t dw[4];
@@ -196,7 +202,8 @@ bool cq_take(struct pair *p, struct cqe *cqe)
 			    .sqhd = dw[2] & 0xffff,
 			    .sqid = dw[2] >> 16,
 			    .cid = dw[3] & 0xffff,
-			    .status = dw[3] >> 17};
+			    .status = dw[3] >> 17 & ~MORE};
+	assert_int_equal(dw[3] >> 17 & MORE, is_logged(cqe->status) ? MORE : 0);
 	assert_int_equal(dw[1], 0);
 	p->cq.place = (p->cq.place + 1) % p->cq.size;
 	if (!p->cq.place)

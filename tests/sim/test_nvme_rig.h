@@ -56,6 +56,7 @@ struct cqe {
 };
 
 #define DNR     0x4000u
+#define MORE    0x2000u
 #define NOT_RAM ((uint64_t)1 << 50) /* no memory lies there */
 #define NOTHING 1000                /* steps after which nobody waits any longer */
 

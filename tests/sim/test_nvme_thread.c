@@ -42,7 +42,7 @@ static bool poll_cq(struct pair *p, struct cqe *cqe)
 
 	if ((last >> 48 & 1) != p->cq.phase)
 		return false;
-	*cqe = (struct cqe){.cid = last >> 32 & 0xffff, .status = (unsigned)(last >> 49)};
+	*cqe = (struct cqe){.cid = last >> 32 & 0xffff, .status = (unsigned)(last >> 49) & ~MORE};
 	p->cq.place = (p->cq.place + 1) % p->cq.size;
 	if (!p->cq.place)
 		p->cq.phase ^= 1;
