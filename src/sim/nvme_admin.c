@@ -23,7 +23,7 @@ static bool queue_command(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, un
 	}
 }
 
-/* What the others do with a namespace identifier hangs on what they ask for (Base 5, figure 138). */
+/* What the others do with a namespace identifier depends on their fields (Base 5, figure 138). */
 static bool takes_nsid(unsigned opcode)
 {
 	switch (opcode) {

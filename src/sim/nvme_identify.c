@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Identify command: the namespace and the controller's limits of the NVM Command Set (NVM 4.1.5);
- * the controller, the active list and the namespace's descriptors (Base 5.17.2). Fields that are not
- * set are 0: not there, or not told.
+ * The Identify command: the namespace and the controller's limits of the NVM Command Set
+ * (NVM 4.1.5); the controller, the active list and the namespace's descriptors (Base 5.17.2).
+ * Fields that are not set are 0: not there, or not told.
  */
 #include "sim/nvme.h"
 
@@ -130,8 +130,9 @@ static unsigned fill_descriptors(const struct sim_nvme *n, uint32_t nsid, uint8_
 }
 
 /*
- * All fields are 0: there is no Verify and no Write Uncorrectable (VSL, WUSL), Write Zeroes takes all
- * blocks that it can name (WZSL), Dataset Management all ranges of any size (DMRL, DMRSL, DMSL).
+ * All fields are 0: there is no Verify and no Write Uncorrectable (VSL, WUSL), Write Zeroes takes
+ * all blocks that it can name (WZSL), and Dataset Management takes all ranges, of any size (DMRL,
+ * DMRSL, DMSL).
  */
 static unsigned fill_command_set(const struct sim_nvme_cmd *cmd)
 {

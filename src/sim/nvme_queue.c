@@ -4,7 +4,8 @@
  *
  * A command is fetched only when its completion queue has a free entry, so a completion waits for
  * one only when a plan held it back: a full completion queue holds back the submission queues that
- * lead to it, and a head doorbell lets them go on. All submission queues, the admin one included, take turns (round robin, Base 3.4.4).
+ * lead to it, and a head doorbell lets them go on. All submission queues, the admin one included,
+ * take turns (round robin, Base 3.4.4).
  */
 #include "sim/nvme.h"
 

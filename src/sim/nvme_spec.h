@@ -70,8 +70,8 @@ enum nvme_shst { NVME_SHST_NORMAL = 0, NVME_SHST_OCCURRING = 1, NVME_SHST_COMPLE
 #define NVME_CDW0_CID(dw)  ((dw) >> 16)
 
 /*
- * The status field of a completion queue entry without its phase bit: SC 7:0, SCT 10:8, M 13, DNR 14.
- * Base 3.3.3.2.1; the codes at 80h and above NVM 3.1 (type 0) and Base (type 2).
+ * The status field of a completion queue entry without its phase bit: SC 7:0, SCT 10:8, M 13,
+ * DNR 14. Base 3.3.3.2.1; the codes at 80h and above NVM 3.1 (type 0) and Base (type 2).
  */
 #define NVME_DNR                (1u << 14)
 #define NVME_MORE               (1u << 13) /* in the error log */
