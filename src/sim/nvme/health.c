@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What was moved and what went wrong: the logs of health and of errors (Base 5.16.1.2, .3). */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/env.h"
 

@@ -3,7 +3,7 @@
  * Write Zeroes and Dataset Management (NVM 3.2.8, 3.2.3). Deallocated blocks read as zeroes, as
  * Identify Namespace says (DLFEAT), whatever the file system can.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 /* As the host has it: context attributes, which are hints that nothing here heeds; little endian. */
 struct range {

@@ -12,7 +12,7 @@
  * The last entry of a list page leads to another list page when more than one page of data is left,
  * and is a page itself otherwise. All but PRP1 and the first list pointer have offset 0. Base 4.1.1.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/bits.h"
 

@@ -6,7 +6,7 @@
  * One that is due completes in a step of its own, the earliest due first, when its completion queue
  * has room. Abort (Base 5.1) finds them by queue and identifier.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which admin command is whose (Base 5). */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 /* Queues, or 0 and *status untouched: not one of these. */
 static bool queue_command(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, unsigned *status)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults by plan, and what has come of them. */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <string.h>
 

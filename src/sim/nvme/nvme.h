@@ -8,7 +8,7 @@
 #include <phyr/sim.h>
 #include <string.h>
 
-#include "sim/nvme_spec.h"
+#include "sim/nvme/spec.h"
 
 /* A completion queue. Its queue id is its index; size 0: it does not exist. */
 struct sim_nvme_cq {
@@ -188,7 +188,7 @@ static inline uint32_t sim_nvme_cmd_nsid(const struct sim_nvme_cmd *cmd)
 /* nvme.c */
 bool phyr_sim_is_nvme(const struct phyr_sim_dev *sdev);
 
-/* nvme_regs.c: properties and doorbells, enabling, resetting, shutting down. */
+/* regs.c: properties and doorbells, enabling, resetting, shutting down. */
 uint64_t phyr_sim_nvme_mmio_read(void *priv, uint64_t offset, unsigned width);
 void phyr_sim_nvme_mmio_write(void *priv, uint64_t offset, uint64_t value, unsigned width);
 /* Forget all that a Controller Reset forgets (Base 3.7.2). CSTS.RDY stays for the next step. */
@@ -196,7 +196,7 @@ void phyr_sim_nvme_reset(struct sim_nvme *n);
 /* Do what a write of CC left to do. @return whether there was something */
 bool phyr_sim_nvme_change_state(struct sim_nvme *n);
 
-/* nvme_queue.c: rings and doorbells. */
+/* queue.c: rings and doorbells. */
 void phyr_sim_nvme_sq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t tail);
 void phyr_sim_nvme_cq_doorbell(struct sim_nvme *n, uint32_t qid, uint32_t head);
 /* The next queue in turn that has a command and a place for its completion; or max_queues + 1. */
@@ -212,12 +212,12 @@ void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n);
 /* Raise those that wait for more completions: none come for now. */
 void phyr_sim_nvme_raise_coalesced(struct sim_nvme *n);
 
-/* nvme_run.c: execute one command, or complete one. @return whether another could follow at once */
+/* run.c: execute one command, or complete one. @return whether another could follow at once */
 bool phyr_sim_nvme_run_one(struct sim_nvme *n);
 /* As if it were pulled out. */
 void phyr_sim_nvme_pull(struct sim_nvme *n);
 
-/* nvme_held.c: commands that were fetched and have no completion yet. */
+/* held.c: commands that were fetched and have no completion yet. */
 bool phyr_sim_nvme_can_hold(const struct sim_nvme *n, uint32_t sqid);
 void phyr_sim_nvme_hold(struct sim_nvme *n, const struct sim_nvme_held *held);
 /* Whether a command of the queue waits for the next one. */
@@ -238,7 +238,7 @@ unsigned phyr_sim_nvme_request_event(const struct sim_nvme *n);
 bool phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result);
 bool phyr_sim_nvme_can_finish_request(const struct sim_nvme *n);
 
-/* nvme_event.c: asynchronous events (Base 5.2). */
+/* event.c: asynchronous events (Base 5.2). */
 void phyr_sim_nvme_event(struct sim_nvme *n, enum nvme_event_type type, unsigned info);
 /* A log page was read without Retain: what it tells of is over. */
 void phyr_sim_nvme_clear_events(struct sim_nvme *n, enum nvme_log log);
@@ -250,7 +250,7 @@ void phyr_sim_nvme_doorbell_error(struct sim_nvme *n, unsigned info);
 void phyr_sim_nvme_check_temperature(struct sim_nvme *n);
 void phyr_sim_nvme_ns_changed(struct sim_nvme *n, struct sim_nvme_ns *ns);
 
-/* nvme_health.c: counts, errors, and their logs. */
+/* health.c: counts, errors, and their logs. */
 void phyr_sim_nvme_count_io(struct sim_nvme *n, unsigned opcode, uint64_t bytes);
 /* Whether a command that ends so has an entry in the error log (Base 3.3.3.2.1, More). */
 bool phyr_sim_nvme_is_logged(unsigned status);
@@ -259,17 +259,17 @@ void phyr_sim_nvme_note_error(struct sim_nvme *n, const struct sim_nvme_held *do
 void phyr_sim_nvme_fill_errors(const struct sim_nvme *n, uint8_t *data);
 void phyr_sim_nvme_fill_health(const struct sim_nvme *n, uint8_t *data);
 
-/* nvme_effects.c: logs of what is supported. */
+/* effects.c: logs of what is supported. */
 void phyr_sim_nvme_fill_log_pages(uint8_t *data);
 void phyr_sim_nvme_fill_commands(uint8_t *data);
 void phyr_sim_nvme_fill_features(uint8_t *data);
 
-/* nvme_plan.c: the planned fault that hits a command, or NULL. */
+/* plan.c: the planned fault that hits a command, or NULL. */
 const struct phyr_sim_nvme_fault *phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid,
 							 unsigned opcode);
 void phyr_sim_nvme_free_plan(struct sim_nvme *n);
 
-/* nvme_ns.c: namespaces and their files. */
+/* ns.c: namespaces and their files. */
 /* Make them of a config. @return what is wrong, or NULL */
 const char *phyr_sim_nvme_take_files(struct sim_nvme *n, uint32_t source,
 				     const struct phyr_sim_nvme_config *config);
@@ -280,7 +280,7 @@ static inline uint64_t sim_nvme_blocks(const struct sim_nvme_ns *ns)
 	return ns->bytes >> ns->block_lg2;
 }
 
-/* nvme_media.c: what happens to a file but for data. Each returns a status code. */
+/* media.c: what happens to a file but for data. Each returns a status code. */
 unsigned phyr_sim_nvme_media_status(int err, bool write);
 /* Make all that was written durable: of a namespace, of each. */
 unsigned phyr_sim_nvme_sync_ns(const struct sim_nvme_ns *ns);
@@ -302,7 +302,7 @@ unsigned phyr_sim_nvme_set_features(struct sim_nvme *n, const struct sim_nvme_cm
 unsigned phyr_sim_nvme_get_features(const struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 				    uint32_t *result);
 void phyr_sim_nvme_reset_features(struct sim_nvme *n);
-/* nvme_queue_cmd.c: create and delete queues. */
+/* queue_cmd.c: create and delete queues. */
 unsigned phyr_sim_nvme_create_cq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_create_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_delete_cq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd);
@@ -312,7 +312,7 @@ unsigned phyr_sim_nvme_write_zeroes(const struct sim_nvme *n, const struct sim_n
 				    const struct sim_nvme_cmd *cmd);
 unsigned phyr_sim_nvme_dsm(struct sim_nvme *n, const struct sim_nvme_ns *ns,
 			   const struct sim_nvme_cmd *cmd);
-/* nvme_io.c: whether blocks lie in a namespace (NVM 3.1). @return a status code */
+/* io.c: whether blocks lie in a namespace (NVM 3.1). @return a status code */
 unsigned phyr_sim_nvme_check_lbas(const struct sim_nvme_ns *ns, uint64_t slba, uint64_t nr);
 
 bool phyr_sim_nvme_exceeds_mdts(const struct sim_nvme *n, uint64_t bytes);
@@ -347,13 +347,13 @@ static inline void sim_nvme_put_ascii(uint8_t *data, unsigned offset, unsigned s
 	memcpy(data + offset, text, strnlen(text, size));
 }
 
-/* nvme_data.c: a command's data to the host, of which all behind @have bytes are zeroes; or from it. */
+/* data.c: a command's data to the host, of which all behind @have bytes are zeroes; or from it. */
 unsigned phyr_sim_nvme_send(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, const void *data,
 			    uint64_t have, uint64_t len);
 unsigned phyr_sim_nvme_receive(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, void *data,
 			       uint64_t len);
 
-/* nvme_move.c: a command's data between the host's memory and a file. */
+/* move.c: a command's data between the host's memory and a file. */
 enum sim_nvme_way {
 	SIM_NVME_READ,    /* file to memory */
 	SIM_NVME_WRITE,   /* memory to file */
@@ -364,7 +364,7 @@ unsigned phyr_sim_nvme_move(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, 
 
 #define SIM_NVME_PRP_FETCH 512
 
-/* A walk over the PRP entries of a command (nvme_prp.c). */
+/* A walk over the PRP entries of a command (prp.c). */
 struct sim_nvme_prps {
 	struct sim_nvme *n;
 	uint64_t prp1;

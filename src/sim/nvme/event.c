@@ -6,7 +6,7 @@
  * until the host reads the log page of that type without Retain; that reading also covers those that
  * waited. Several like ones that wait are one.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "sim/machine.h"
 

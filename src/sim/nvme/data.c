@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Data that is the controller's own, such as identify data, to the host and from it. */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/bits.h"
 

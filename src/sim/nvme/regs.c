@@ -6,7 +6,7 @@
  * its time too, so a driver that doesn't wait is found out. Only the reset itself is immediate: no
  * queue is looked at again.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The logs of which log pages, and which commands, there are (Base 5.16.1.1, 5.16.1.6). */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/bits.h"
 

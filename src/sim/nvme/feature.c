@@ -5,7 +5,7 @@
  * None is saveable, so what is saved is the default. Whatever has an effect elsewhere has it from the
  * next command on; what would have none that was asked for is refused.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/bits.h"
 

@@ -6,7 +6,7 @@
  * its turn comes, and moved by one system call a batch. A blocked piece ends the command with the
  * batch that it would have been part of not moved: no page behind it is touched.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <errno.h>
 #include <string.h>

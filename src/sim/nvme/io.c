@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Read, Write, Compare and Flush (NVM 3.2, Base 7.1), and which command is whose. */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 /* MDTS counts in the smallest page (Base 5.17.2.1); NLB alone can't pass 2^32 bytes. */
 bool phyr_sim_nvme_exceeds_mdts(const struct sim_nvme *n, uint64_t bytes)

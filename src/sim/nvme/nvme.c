@@ -3,23 +3,23 @@
  * A simulated NVMe controller over files, by the specifications: it stands on the public device
  * interface and shares nothing with the driver, so that each proves the other.
  *
- *   nvme_regs.c      properties, enabling, reset, shutdown
- *   nvme_queue.c     rings, doorbells, whose turn it is, interrupts
- *   nvme_run.c       one command from its queue to its end
- *   nvme_plan.c      faults by plan           nvme_held.c      commands without a completion yet
- *   nvme_admin.c     which command is whose   nvme_queue_cmd.c create and delete queues
- *   nvme_identify.c  what it is               nvme_feature.c   what can be set
- *   nvme_log.c       log pages                nvme_health.c    counts and errors
- *   nvme_effects.c   what it supports         nvme_event.c     asynchronous events
- *   nvme_format.c    other blocks
- *   nvme_io.c        read, write, flush       nvme_dsm.c       write zeroes, deallocate
- *   nvme_ns.c        namespaces               nvme_media.c     a file as media
- *   nvme_prp.c       from PRP entries to pieces of memory
- *   nvme_move.c      pieces to and from files nvme_data.c      pieces to and from buffers
+ *   regs.c      properties, enabling, reset, shutdown
+ *   queue.c     rings, doorbells, whose turn it is, interrupts
+ *   run.c       one command from its queue to its end
+ *   plan.c      faults by plan           held.c       commands without a completion yet
+ *   admin.c     which command is whose   queue_cmd.c  create and delete queues
+ *   identify.c  what it is               feature.c    what can be set
+ *   log.c       log pages                health.c     counts and errors
+ *   effects.c   what it supports         event.c      asynchronous events
+ *   format.c    other blocks
+ *   io.c        read, write, flush       dsm.c        write zeroes, deallocate
+ *   ns.c        namespaces               media.c      a file as media
+ *   prp.c       from PRP entries to pieces of memory
+ *   move.c      pieces to and from files data.c       pieces to and from buffers
  *
  * A step is one change of state or one whole command; register accesses wait no longer than that.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/env.h"
 #include "sim/machine.h"

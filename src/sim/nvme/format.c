@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Format NVM (Base 5.14): other blocks, and all of them zeroes. */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 unsigned phyr_sim_nvme_format_lg2(const struct sim_nvme_ns *ns, unsigned format)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The controller's namespaces: of which files they are made, and which identifier is whose. */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <fcntl.h>
 #include <string.h>

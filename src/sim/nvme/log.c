@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Get Log Page (Base 5.16). */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include "core/bits.h"
 

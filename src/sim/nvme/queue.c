@@ -7,7 +7,7 @@
  * lead to it, and a head doorbell lets them go on. All submission queues, the admin one included,
  * take turns (round robin, Base 3.4.4).
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <limits.h>
 

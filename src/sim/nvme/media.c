@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A namespace's file as media: what its errors mean, keeping what was written, zeroing. */
 #define _GNU_SOURCE
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * (NVM 4.1.5); the controller, the active list and the namespace's descriptors (Base 5.17.2).
  * Fields that are not set are 0: not there, or not told.
  */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One command from its queue to its end, as it should be or as the plan of faults has it. */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 #define DEFAULT_STEPS 16
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating and deleting I/O queues (Base 5.4 to 5.7). */
-#include "sim/nvme.h"
+#include "sim/nvme/nvme.h"
 
 /* A queue's base: contiguous (CAP.CQR), on a page of the controller. Base 5.4, 5.5. */
 static unsigned check_queue_memory(const struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
