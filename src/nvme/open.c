@@ -156,8 +156,8 @@ static void shut_down(struct phyr_nvme *nvme, const char *call)
 		env_fail(nvme->env, .err = err, .call = call,
 			 .hint = "the controller did not shut down in time: "
 				 "what its cache held may be lost");
-	if (err != -ENODEV)
-		stop(nvme, call);
+	/* Gone, or so it says: it is told to stop all the same, as its memory goes. */
+	stop(nvme, call);
 }
 
 void phyr_nvme_close(struct phyr_nvme *nvme)

@@ -327,6 +327,22 @@ static void close_shuts_down(void **state)
 	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_close");
 }
 
+/* Who reads as gone may be there all the same: it is told to stop before its memory goes. */
+static void a_close_of_what_reads_as_gone(void **state)
+{
+	struct evil e;
+
+	evil_init(&e);
+	assert_int_equal(evil_open(&e), 0);
+	tenv_restart(&e.rig.tenv);
+	e.fake.gone = true;
+	phyr_nvme_close(e.nvme);
+	e.nvme = NULL;
+	assert_int_equal(e.rig.tenv.reports, 0);
+	assert_int_equal(e.fake.cc & 1, 0);
+	evil_fini(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +354,7 @@ int main(void)
 		cmocka_unit_test(max_resets_is_the_callers),
 		cmocka_unit_test(rescan_takes_what_is_new),
 		cmocka_unit_test(close_shuts_down),
+		cmocka_unit_test(a_close_of_what_reads_as_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
