@@ -200,11 +200,45 @@ int phyr_list_from_user(struct phyr *p, void *ptr, uint64_t len, struct phyr_lis
 			.len = len, .hint = "the memory cannot be kept in place");
 }
 
+/* Whether the list was made for this target: its memory is this place's, its blocks and reports p's. */
+static bool is_own(const struct phyr *p, const struct phyr_list *list)
+{
+	return list->env == &p->env && list->space == p->space;
+}
+
+/* Count one list less; false: none is out. */
+static bool count_release(struct phyr *p)
+{
+	uint64_t lists = load_relaxed(&p->lists);
+
+	while (lists && !compare_exchange(&p->lists, &lists, lists - 1))
+		;
+	return lists != 0;
+}
+
+static __attribute__((noinline)) void bad_release(struct phyr *p, const struct phyr_list *list,
+						  const char *hint)
+{
+	env_fail(&p->env, .err = -EINVAL, .call = "phyr_list_release",
+		 .addr = phyr_list_first_addr(list), .len = list->len, .hint = hint);
+}
+
 void phyr_list_release(struct phyr *p, struct phyr_list *list)
 {
+	if (!list)
+		return;
 	if (list->len) {
+		if (!is_own(p, list)) {
+			bad_release(p, list, "the list is another target's: release it there");
+			return;
+		}
+		if (!count_release(p)) {
+			bad_release(p, list,
+				    "no list of this target is out: released already, or not from "
+				    "phyr_list_from_user()");
+			return;
+		}
 		p->place->unpin(p, list);
-		atomic_count_sub(&p->lists, 1);
 	}
 	phyr_list_fini(list);
 }

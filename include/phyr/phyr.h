@@ -103,15 +103,22 @@ PHYR_API struct phyr_sim *phyr_get_sim(struct phyr *p);
 /**
  * Make a list of memory of this process, in the right space for this place, and keep it in place.
  *
+ * It is this target's: mapped for its device, and released through it. On one simulated machine all
+ * targets have the same memory, so a list may be mapped for the others' devices too. Nobody notices
+ * when it is mapped for a device of another machine, where its addresses mean nothing.
+ *
  * @param list  out: initialised here; given back by phyr_list_release()
  * @return 0; -EINVAL len 0 or wrap; -ENOMEM. On failure the list is empty; releasing it is fine.
  */
 PHYR_API int phyr_list_from_user(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list);
 
 /**
- * Let the memory go and free the list. No mapping of it is left.
+ * Let the memory go and free the list. NULL and an empty list are fine. No mapping of it is left.
  *
- * That is not looked at: a device that still reaches for the memory is blocked on a simulated machine
+ * A list that is not this target's is reported (-EINVAL) and left as it is: one that another target
+ * made, on whichever machine, or one more than this target has out.
+ *
+ * Mappings are not looked at: a device that still reaches for the memory is blocked on a simulated machine
  * (PHYR_FAULT_BAD_ADDRESS), and a mapping that nobody unmaps is reported by phyr_close().
  */
 PHYR_API void phyr_list_release(struct phyr *p, struct phyr_list *list);

@@ -333,6 +333,71 @@ static void released_too_early(void **state)
 	assert_int_equal(heard.nr, 1);
 }
 
+/* Through the wrong target a list is not released, and nothing is lost: the right one still can. */
+static void stays_with(struct phyr *wrong, struct phyr *right, struct heard *heard)
+{
+	struct phyr_sim_stats before, after;
+	struct phyr_list list;
+
+	assert_int_equal(phyr_list_from_user(right, memory, LEN, &list), 0);
+	phyr_sim_get_stats(phyr_get_sim(right), &before);
+	heard->nr = 0;
+	phyr_list_release(wrong, &list);
+	assert_int_equal(heard->nr, 1);
+	assert_int_equal(heard->last.err, -EINVAL);
+	assert_string_equal(heard->last.call, "phyr_list_release");
+	assert_int_equal(heard->last.addr, phyr_list_first_addr(&list));
+	assert_int_equal(heard->last.len, LEN);
+	assert_non_null(strstr(heard->last.hint, "another target's"));
+	assert_int_equal(list.len, LEN);
+	phyr_sim_get_stats(phyr_get_sim(right), &after);
+	assert_int_equal(before.pinned_pages, after.pinned_pages);
+	phyr_list_release(right, &list);
+	assert_int_equal(list.len, 0);
+	phyr_sim_get_stats(phyr_get_sim(right), &after);
+	assert_int_equal(after.pinned_pages, 0);
+	phyr_close(wrong);
+	phyr_close(right);
+	assert_int_equal(heard->nr, 1);
+}
+
+/* Two targets on one machine have one space; on two machines, two. */
+static void released_elsewhere(void **state)
+{
+	struct phyr_sim_config config = {.size = sizeof(config), .stepped = true};
+	struct heard heard;
+	struct phyr_opts opts = with(&heard);
+
+	stays_with(open_own(&opts), open_own(&opts), &heard);
+	assert_int_equal(phyr_sim_create(&config, &opts.sim), 0);
+	stays_with(open_own(&opts), open_own(&opts), &heard);
+	phyr_sim_destroy(opts.sim);
+}
+
+/* A list that phyr_list_from_user() did not make is left to who made it; NULL and nothing are fine. */
+static void released_once_too_often(void **state)
+{
+	struct heard heard;
+	struct phyr_opts opts = with(&heard);
+	struct phyr *p = open_own(&opts);
+	struct phyr_list list;
+
+	phyr_list_release(p, NULL);
+	phyr_list_init(&list, phyr_dev_env(phyr_get_dev(p)), phyr_sim_space(phyr_get_sim(p)));
+	phyr_list_release(p, &list);
+	assert_int_equal(phyr_sim_pin(phyr_get_sim(p), memory, LEN, &list), 0);
+	assert_int_equal(heard.nr, 0);
+	phyr_list_release(p, &list);
+	assert_int_equal(heard.nr, 1);
+	assert_int_equal(heard.last.err, -EINVAL);
+	assert_non_null(strstr(heard.last.hint, "not from phyr_list_from_user()"));
+	assert_int_equal(list.len, LEN);
+	phyr_sim_unpin(phyr_get_sim(p), &list);
+	phyr_list_fini(&list);
+	phyr_close(p);
+	assert_int_equal(heard.nr, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +406,7 @@ int main(void)
 		cmocka_unit_test(without_an_iommu),   cmocka_unit_test(limits_are_taken),
 		cmocka_unit_test(options_must_fit),   cmocka_unit_test(many_devices),
 		cmocka_unit_test(released_too_early), cmocka_unit_test(close_tells_what_is_left),
+		cmocka_unit_test(released_elsewhere), cmocka_unit_test(released_once_too_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
