@@ -64,7 +64,9 @@ static __attribute__((noinline)) int bad_place(struct phyr_dev *dev, const char 
 	if (!in_window(at)) {
 		r.err = -ERANGE;
 		r.limit = at->state->size;
-		r.hint = "past the end of the window";
+		r.hint = at->state->size ? "past the end of the window"
+					 : "the state holds no window: none was had, or it was "
+					   "given back";
 	} else if (!at->size) {
 		r.hint = "length 0";
 	} else {

@@ -23,6 +23,7 @@ static void no_window_without_iommu(void **state)
 	assert_false(phyr_dma_iova_try_alloc(r.dev, &s, 0x1000, 4096));
 	assert_false(phyr_dma_use_iova(&s));
 	assert_int_equal(link_ram(&r, &s, 0x1000, 0, 4096, PHYR_DMA_TO_DEVICE), -ERANGE);
+	assert_non_null(strstr(r.t.last.hint, "no window"));
 	assert_report(&r, -ERANGE, "phyr_dma_iova_link", 0x1000, 4096);
 	phyr_dma_iova_free(r.dev, &s);
 	phyr_dma_iova_destroy(r.dev, &s, 0, PHYR_DMA_TO_DEVICE, 0);
