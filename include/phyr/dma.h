@@ -6,9 +6,21 @@
  * Memory is mapped by whole granules of the IOMMU: what else lies in the first and last granule of a
  * mapping is within the device's reach too.
  *
- * Errors go to the environment's report with the range that is meant. What the page table refuses,
- * it reports itself, in phyr_pgtbl_map()'s name: only there it is known which range it was. So does
- * the allocator, in phyr_iova_alloc()'s, when it has no memory for a window.
+ * Errors go to the environment's report with the range that is meant. What a lower layer refuses it
+ * reports itself, in its own call's name; the call of this header may then report it once more, with
+ * what was asked. Such names, and what to look for:
+ *
+ *   phyr_pgtbl_map     which range of several could not be linked or mapped
+ *   phyr_pgtbl_unmap   an unlink, destroy or unmap whose edge is no edge of a link or mapping
+ *   phyr_iova_alloc    no memory for a window
+ *   phyr_iova_free     phyr_dma_iova_free() was given a window that is not out: a copy of its state
+ *                      that was kept too long
+ *
+ * A list of one's own reports to the environment that phyr_list_init() was given: with
+ * phyr_dev_env() that is where these calls report.
+ *
+ * A space says of what kind memory is, not whose: RAM of another machine, such as the list of a target
+ * on another simulated machine, is mapped without a word, and its addresses mean something else here.
  *
  * Threads: calls on different windows, maps and ranges may run at once from any thread. create,
  * destroy and one object's own calls are the caller's to order.
@@ -83,7 +95,19 @@ PHYR_API bool phyr_dma_need_unmap(const struct phyr_dev *dev);
  * Two steps: take a window of iova, then link ranges into it.
  */
 
-/** A window. Linux's struct dma_iova_state: 16 bytes, in the caller's request. */
+/*
+ * A list in several links, cut where state->addr + offset is a granule's edge (examples/two_steps.c):
+ *
+ *   granule = phyr_dma_get_merge_boundary(dev) + 1;
+ *   cut = n * granule - (state->addr & (granule - 1));     n granules, the first perhaps not whole
+ *   phyr_cursor_init_at(&cur, list, 0, cut);
+ *   phyr_dma_iova_link_cursor(dev, state, list->space, &cur, 0, dir, 0);
+ *   phyr_cursor_init_at(&cur, list, cut, list->len - cut);
+ *   phyr_dma_iova_link_cursor(dev, state, list->space, &cur, cut, dir, 0);
+ *   phyr_dma_iova_sync(dev, state, 0, list->len);
+ */
+
+/** A window. Linux's struct dma_iova_state: 16 bytes, in the caller's request. May be copied. */
 struct phyr_dma_iova_state {
 	phyr_dma_addr_t
 		addr;  /**< iova of the first byte: its offset in a granule is the memory's */
@@ -120,7 +144,8 @@ PHYR_API bool phyr_dma_iova_try_alloc(struct phyr_dev *dev, struct phyr_dma_iova
  * and attrs.
  * Cost: one walk; no lock, no allocation where tables exist.
  * @return 0; -EINVAL alignment, length 0, past 2^64, dir, attrs, an address that is a dma list's;
- *         -ERANGE past the window, or an address that the table cannot hold; -EEXIST linked already;
+ *         -ERANGE past the window, or none, or an address that the table cannot hold; -EEXIST linked
+ *         already;
  *         -EOPNOTSUPP kind of space; -ENOMEM. Nothing is linked on failure.
  */
 PHYR_API int phyr_dma_iova_link(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
@@ -151,7 +176,10 @@ PHYR_API int phyr_dma_iova_link_cursor(struct phyr_dev *dev, struct phyr_dma_iov
 /**
  * Make what was linked in [offset, offset + size) visible to the device.
  *
- * @return 0; -ERANGE past the window; what the backend's sync_map says
+ * After the links and before the device is told. One that is forgotten is not noticed where sync has
+ * nothing to do, as on the simulated machine: there the device sees links at once.
+ *
+ * @return 0; -ERANGE past the window, or none; what the backend's sync_map says
  */
 PHYR_API int phyr_dma_iova_sync(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				uint64_t offset, uint64_t size);
@@ -161,7 +189,7 @@ PHYR_API int phyr_dma_iova_sync(struct phyr_dev *dev, struct phyr_dma_iova_state
  *
  * Cost: one walk and one invalidation, waited for; no allocation.
  * @return 0; -EINVAL size 0, an edge that is no edge of a link, a dir or attrs that there are
- *         not (they are not compared with the link's); -ERANGE past the window. Nothing changed then.
+ *         not (they are not compared with the link's); -ERANGE past the window, or none. Nothing changed then.
  */
 PHYR_API int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				  uint64_t offset, uint64_t size, enum phyr_dma_dir dir,
@@ -181,8 +209,9 @@ PHYR_API void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_stat
  * @param mapped_len  end of the last link, bytes from the window's start; 0: nothing is linked
  *
  * The state is zeroed. When mapped_len is no link's end, or dir or attrs are none, that is reported
- * and nothing changes. A link that begins where mapped_len ends is noticed: reported (-EBUSY), and the
- * window keeps its iova.
+ * and nothing changes, the state neither. A link that begins where mapped_len ends is noticed and
+ * reported (-EBUSY): the first mapped_len bytes are unlinked then, the state is kept, and the window
+ * with it; unlink the rest, and give it back by phyr_dma_iova_free().
  */
 PHYR_API void phyr_dma_iova_destroy(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				    uint64_t mapped_len, enum phyr_dma_dir dir, unsigned attrs);
@@ -210,7 +239,8 @@ PHYR_API int phyr_dma_map_phys(struct phyr_dev *dev, const struct phyr_space *sp
  * Unmap it: the same dma address, size and direction. The device can't reach it afterwards.
  *
  * An edge that is no mapping's edge, or a dir or attrs that there are not, is reported, and nothing
- * changes. To name several mappings that lie together, or a link of a window, is not seen.
+ * changes. To name several mappings that lie together, or a link of a window, is not seen; nor is a
+ * direction that is not the mapping's.
  */
 PHYR_API void phyr_dma_unmap_phys(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t size,
 				  enum phyr_dma_dir dir, unsigned attrs);
@@ -227,7 +257,12 @@ enum phyr_dma_how {
 	PHYR_DMA_RANGES,   /**< each run its own address */
 };
 
-/** A mapped list. The caller's memory, valid until phyr_dma_unmap(); not to be copied. Read how. */
+/**
+ * A mapped list. The caller's memory, valid until phyr_dma_unmap(); not to be copied. Read how.
+ *
+ * In a ring it lives beside the request's first descriptor, whose place is known before the pieces
+ * are counted (examples/my_ring.c).
+ */
 struct phyr_dma_map {
 	const struct phyr_list *src; /**< what was mapped, borrowed */
 	enum phyr_dma_how how;
@@ -311,6 +346,11 @@ PHYR_API int phyr_dma_map_next(struct phyr_dev *dev, const struct phyr_dma_map *
 
 /**
  * Zeroed memory for rings and tables, mapped both ways for as long as it lives.
+ *
+ * A word that the device writes, such as a descriptor's DONE bit, is read by an atomic load with acquire
+ * order: what the device wrote before that word is read after it, not earlier. What the CPU writes is in
+ * order before the doorbell; where the device polls instead, the word that it polls is stored last, with
+ * release order.
  *
  * @param size  bytes; a block of the next power of two, at least 4096 and a granule, is taken and
  *              aligned to it

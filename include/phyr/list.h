@@ -55,7 +55,8 @@ struct phyr_list {
  * Make an empty list in the caller's memory. Allocates nothing, can't fail.
  *
  * @param list   out
- * @param env    NULL: the hosted one; borrowed until phyr_list_fini()
+ * @param env    NULL: the hosted one, which reports to nobody; phyr_dev_env() (dma.h): to who listens
+ *               to that device. Borrowed until phyr_list_fini()
  * @param space  what the addresses will mean, borrowed; NULL: the device's own RAM
  */
 PHYR_API void phyr_list_init(struct phyr_list *list, struct phyr_env *env,
