@@ -61,6 +61,8 @@ grep -q 'never unmapped' program-output
 head -c 65536 /dev/urandom >disk.img
 example "$examples/read.c"
 cmp disk.img program-output
+example "$examples/two_steps.c"
+grep -q '^linked again: memory, memory' program-output
 # The template as its page says, in a folder of one's own.
 mkdir mine
 cp "$examples"/my_bench.h "$examples"/my_device.[ch] "$examples"/test_my_device.c mine
