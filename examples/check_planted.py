@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = ["my_bench.h", "my_device.c", "my_device.h", "test_my_device.c"]
+FILES = ["my_bench.h", "my_machine.h", "my_device.c", "my_device.h", "test_my_device.c"]
 
 
 def planted(text):
@@ -35,7 +35,7 @@ def apply(change, source):
 def run(folder, library, compiler):
     """Build the tests in the folder and run them: exit status, what they print."""
     program = folder / "test"
-    subprocess.run([compiler, "-Wall", "-Werror", "-g", "-I", HERE.parent / "include", "-o", program,
+    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-g", "-I", HERE.parent / "include", "-o", program,
                     folder / "test_my_device.c", folder / "my_device.c", library, "-lcmocka",
                     f"-Wl,-rpath,{library.parent}"], check=True)
     done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

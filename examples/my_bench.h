@@ -1,69 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of any driver share: a machine, ears for reports, a look at what is left, failures. */
+/* What the tests of any driver share: its lives, a look at what they leave, and failures to live with. */
 #ifndef MY_BENCH_H
 #define MY_BENCH_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h> /* wants the four above */
-#include <errno.h>
-#include <phyr/phyr.h>
-#include <phyr/sim.h>
-#include <sched.h>
-#include <string.h>
-
-struct bench {
-	struct phyr_opts opts; /* for phyr_open("sim:", …): add sim_ops and sim_priv */
-	struct phyr_limits limits;
-	bool stepped;
-	uint64_t steps;      /* that devices had taken when the driver waited last */
-	unsigned idle;       /* waits since the last step of a device */
-	int expected;        /* what is made to happen: reports of it are no complaints */
-	unsigned complaints; /* all other reports */
-};
+#include "my_machine.h"
 
 typedef int bench_life(struct bench *b); /* a driver from open to close: 0, or the first error */
 
-static inline void bench_report(void *bench, const struct phyr_report *report)
+/*
+ * Conditions to live under, even ones with an IOMMU and odd ones without: 0 and 1 in steps, 2 and 3
+ * with an eager device, all in pieces of a page; 4 and 5 with a thread, often.
+ */
+static inline void bench_init(struct bench *b, unsigned condition)
 {
-	struct bench *b = bench;
-	char line[256];
+	struct phyr_sim_config config = {.size = sizeof(config), .stepped = condition < 4};
 
-	if (report->err == b->expected)
-		return;
-	phyr_report_format(report, line, sizeof(line));
-	print_message("phyr: %s\n", line);
-	b->complaints++;
-}
-
-/* Give it back with phyr_sim_destroy(b->opts.sim). */
-static inline void bench_init(struct bench *b, bool stepped)
-{
-	struct phyr_sim_config config = {.size = sizeof(config), .stepped = stepped};
-
-	*b = (struct bench){.stepped = stepped, .limits = {.size = sizeof(b->limits)}};
+	*b = (struct bench){.stepped = config.stepped, .lives = config.stepped ? 1 : 20};
+	b->eager = condition / 2 == 1;
+	b->limits = (struct phyr_limits){.size = sizeof(b->limits)};
+	b->limits.max_seg_size = b->stepped ? 4096 : 0;
 	b->opts = (struct phyr_opts){.size = sizeof(b->opts), .limits = &b->limits};
+	b->opts.iommu = condition % 2 ? PHYR_IOMMU_NONE : PHYR_IOMMU_SOFT;
 	b->opts.report = bench_report, b->opts.report_arg = b;
 	assert_int_equal(phyr_sim_create(&config, &b->opts.sim), 0);
 }
+#define BENCH_CONDITIONS 6
 
-/* For the driver to call while it waits. On a stepped machine, waiting for ever is found at once. */
-static inline void bench_wait(void *bench)
+/* For cmocka: the state is a bench, or begins with one. */
+static inline int bench_tear_down(void **state)
 {
-	struct bench *b = bench;
-	struct phyr_sim_stats s;
+	struct bench *b = *state;
 
-	if (!phyr_sim_step(b->opts.sim))
-		sched_yield();
-	phyr_sim_get_stats(b->opts.sim, &s);
-	b->idle = s.steps == b->steps ? b->idle + 1 : 0;
-	b->steps = s.steps;
-	if (b->stepped && b->idle > 100)
-		fail_msg("the driver waits for a device that has nothing to do");
+	phyr_sim_destroy(b->opts.sim);
+	return 0;
 }
+
+/* A test, before and after which set_up() and that run. */
+#define bench_test(test) cmocka_unit_test_setup_teardown(test, set_up, bench_tear_down)
 
 static inline void bench_none(uint64_t nr, const char *what)
 {
@@ -90,6 +63,17 @@ static inline int bench_run(struct bench *b, bench_life *life)
 	bench_none(s.table_pages, "pages not given back; coherent memory, a list?");
 	bench_none(s.objects + s.locks, "objects not given back; a pool, a domain?");
 	return err;
+}
+
+/* Live well under all conditions. */
+static inline void bench_conditions(struct bench *b, bench_life *life)
+{
+	for (unsigned i = 0; i < BENCH_CONDITIONS; i++) {
+		phyr_sim_destroy(b->opts.sim);
+		bench_init(b, i);
+		for (unsigned n = b->lives; n; n--)
+			bench_error(bench_run(b, life), 0);
+	}
 }
 
 /* Each allocation fails once: the driver's life then ends early, with -ENOMEM, and leaves nothing. */

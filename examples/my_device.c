@@ -4,9 +4,7 @@
 
 #include <errno.h>
 
-/*
- * The device. Its functions never run at the same time.
- */
+/* The device. Its functions never run at the same time. */
 
 static uint64_t engine_read(void *priv, uint64_t offset, unsigned width)
 {
@@ -49,14 +47,13 @@ static bool engine_step(void *priv)
 
 const struct phyr_sim_dev_ops engine_ops = {engine_read, engine_write, engine_step};
 
-/*
- * The driver.
- */
+/* The driver. */
 
 void driver_interrupt(void *driver, unsigned vector)
 {
 	struct driver *d = driver;
 
+	(void)vector;
 	__atomic_store_n(&d->done, true, __ATOMIC_RELEASE);
 }
 

@@ -40,30 +40,36 @@ static void *my_alloc(struct phyr_env *env, size_t size)
 static void my_free(struct phyr_env *env, void *p, size_t size)
 {
 	((struct my_env *)env)->live -= p != NULL;
+	(void)size;
 }
 
 /* This program has one thread. With more, locks lock, and take() takes one. */
 static int my_lock_init(struct phyr_env *env, struct phyr_lock *lock)
 {
+	(void)env, (void)lock;
 	return 0;
 }
 
 static void my_lock(struct phyr_env *env, struct phyr_lock *lock)
 {
+	(void)env, (void)lock;
 }
 
 static unsigned my_slot(struct phyr_env *env)
 {
+	(void)env;
 	return 0;
 }
 
 static uint64_t my_clock(struct phyr_env *env)
 {
+	(void)env;
 	return 1000 * (uint64_t)clock(); /* page tables ask for no time */
 }
 
 static void my_report(struct phyr_env *env, const struct phyr_report *report)
 {
+	(void)env;
 	printf("%s(): error %d: %s\n", report->call, report->err, report->hint);
 }
 

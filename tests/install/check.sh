@@ -45,7 +45,7 @@ build_and_run() {
 examples=$(dirname "$(find "$root" -name my_device.c)")
 # shellcheck disable=SC2046
 example() {
-	"$cc" -Wall -Wextra -Wno-unused-parameter -Werror "$@" $(pkg-config --cflags --libs phyr) \
+	"$cc" -Wall -Wextra -Werror "$@" $(pkg-config --cflags --libs phyr) \
 		-o program-example
 	LD_LIBRARY_PATH=$lib ./program-example >program-output || {
 		echo "$1 does not run"
@@ -63,9 +63,9 @@ example "$examples/read.c"
 cmp disk.img program-output
 example "$examples/two_steps.c"
 grep -q '^linked again: memory, memory' program-output
-# The template as its page says, in a folder of one's own.
+# The templates as their page says, in a folder of one's own.
 mkdir mine
-cp "$examples"/my_bench.h "$examples"/my_device.[ch] "$examples"/test_my_device.c mine
+cp "$examples"/my_* "$examples"/test_* mine
 example mine/test_my_device.c mine/my_device.c -lcmocka
 [ -f "$examples/../docs/testing-your-driver.md" ]
 
