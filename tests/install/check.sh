@@ -67,6 +67,7 @@ grep -q '^linked again: memory, memory' program-output
 mkdir mine
 cp "$examples"/my_* "$examples"/test_* mine
 example mine/test_my_device.c mine/my_device.c -lcmocka
+example mine/test_my_ring.c mine/my_ring.c mine/my_nic.c -lcmocka
 [ -f "$examples/../docs/testing-your-driver.md" ]
 
 readelf -d program-shared | grep -q 'NEEDED.*libphyr\.so\.0' || {
