@@ -270,7 +270,8 @@ PHYR_API int phyr_sim_set_irq(struct phyr_sim_dev *sdev, unsigned vector,
 #define PHYR_SIM_VECTORS 64
 
 /**
- * Let each device of a stepped machine that has work take one step.
+ * Let each device of a stepped machine that has work take one step. Never from a function of a device
+ * or of an interrupt: a step would run inside another.
  *
  * @return whether any may have more to do; always false on a machine with a thread
  */
