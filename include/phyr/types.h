@@ -73,7 +73,8 @@ struct phyr_space {
 /**
  * What went wrong, beside the errno: "which of the 256 ranges, and what now".
  *
- * Fields that say nothing in a given report are 0 or NULL. Strings are static.
+ * Fields that say nothing in a given report are 0 or NULL; where the address 0 may be meant, has_addr
+ * or has_iova says so. Strings are static.
  */
 struct phyr_report {
 	int err;          /**< the negative errno that the call returns */
@@ -84,6 +85,8 @@ struct phyr_report {
 	phyr_addr_t addr;     /**< the range's address */
 	uint64_t len;         /**< and its length, bytes */
 	phyr_dma_addr_t iova; /**< I/O address, where one is meant */
+	bool has_addr;        /**< addr is meant, even if it is 0 */
+	bool has_iova;        /**< iova is meant, even if it is 0 */
 	uint64_t limit;       /**< the limit that was hit, in the unit of what hit it */
 	const char *hint;     /**< one line: what is wrong, and what to do */
 };

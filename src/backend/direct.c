@@ -110,7 +110,8 @@ static int refuse(void *ctx, const char *call, uint64_t iova, uint64_t len)
 	const struct direct_domain *domain = ctx;
 
 	return env_fail(domain->direct->iommu.env, .err = -EOPNOTSUPP, .call = call, .iova = iova,
-			.len = len, .hint = "there is no IOMMU; the device sees memory as it is");
+			.has_iova = true, .len = len,
+			.hint = "there is no IOMMU; the device sees memory as it is");
 }
 
 static int direct_map(void *ctx, uint64_t iova, struct phyr_cursor *cur, unsigned prot,

@@ -25,6 +25,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
 	line->used += n > 0 ? (size_t)n : 0;
 }
 
+static bool has_iova(const struct phyr_report *report)
+{
+	return report->has_iova || report->iova;
+}
+
 /* Which of several, and where: "(range 3: 0x1000 + 0x200)", "(device 01:00.0)". */
 static void add_place(struct line *line, const struct phyr_report *report)
 {
@@ -36,7 +41,7 @@ static void add_place(struct line *line, const struct phyr_report *report)
 	else
 		add(line, " (%s %" PRIu64, report->index_of ? report->index_of : "range",
 		    report->index);
-	if (report->len && report->iova && !report->addr) /* the iova says where */
+	if (report->len && has_iova(report) && !report->has_addr && !report->addr)
 		add(line, ": 0x%" PRIx64 " bytes", report->len);
 	else if (report->len)
 		add(line, ": 0x%" PRIx64 " + 0x%" PRIx64, report->addr, report->len);
@@ -51,7 +56,7 @@ int phyr_report_format(const struct phyr_report *report, char *buf, size_t size)
 	if (report->hint)
 		add(&line, ": %s", report->hint);
 	add_place(&line, report);
-	if (report->iova)
+	if (has_iova(report))
 		add(&line, " at iova 0x%" PRIx64, report->iova);
 	if (report->limit)
 		add(&line, ", limit 0x%" PRIx64, report->limit);

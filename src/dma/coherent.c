@@ -64,7 +64,8 @@ void phyr_dma_free(struct phyr_dev *dev, uint64_t size, void *cpu, phyr_dma_addr
 		return;
 	if (size > MOST) {
 		env_fail(dev->env, .err = -EINVAL, .call = call, .len = size, .iova = addr,
-			 .limit = MOST, .hint = "nothing of this size was given out");
+			 .has_iova = true, .limit = MOST,
+			 .hint = "nothing of this size was given out");
 		return;
 	}
 	block = block_size(dev, size);

@@ -225,7 +225,8 @@ void phyr_dma_pool_free(struct phyr_dma_pool *pool, void *cpu, phyr_dma_addr_t a
 	env_unlock(pool->dev->env, &pool->lock);
 	if (unlikely(!slip))
 		env_fail(pool->dev->env, .err = -EINVAL, .call = "phyr_dma_pool_free", .iova = addr,
-			 .len = pool->stride, .hint = "no block is out: given back twice?");
+			 .has_iova = true, .len = pool->stride,
+			 .hint = "no block is out: given back twice?");
 }
 
 void phyr_dma_pool_destroy(struct phyr_dma_pool *pool)

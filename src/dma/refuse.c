@@ -12,7 +12,7 @@ int phyr_dev_refuse_dir(struct phyr_dev *dev, const char *call, enum phyr_dma_di
 			phyr_dma_addr_t addr, uint64_t len)
 {
 	return env_fail(dev->env, .err = -EINVAL, .call = call, .len = len, .iova = addr,
-			.hint = dir_hint(dir));
+			.has_iova = true, .hint = dir_hint(dir));
 }
 
 int phyr_dev_refuse(struct phyr_dev *dev, const struct dma_ask *ask)

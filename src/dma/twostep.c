@@ -52,14 +52,17 @@ static bool on_edges(const struct phyr_dev *dev, const struct place *at)
 	return end == at->state->size || !((at->state->addr + end) & dev->granule_mask);
 }
 
+/* addr NULL: the call names no memory. */
 static __attribute__((noinline)) int bad_place(struct phyr_dev *dev, const char *call,
-					       phyr_addr_t addr, const struct place *at)
+					       const phyr_addr_t *addr, const struct place *at)
 {
 	struct phyr_report r = {.err = -EINVAL,
 				.call = call,
-				.addr = addr,
+				.addr = addr ? *addr : 0,
+				.has_addr = addr != NULL,
 				.len = at->size,
-				.iova = at->state->addr + at->offset};
+				.iova = at->state->addr + at->offset,
+				.has_iova = true};
 
 	if (!in_window(at)) {
 		r.err = -ERANGE;
@@ -97,7 +100,7 @@ static int link_cursor(struct phyr_dev *dev, const struct dma_ask *ask,
 	if (unlikely(!dir_is_good(ask->dir, ask->attrs) || !dev_takes(dev, ask->space)))
 		return phyr_dev_refuse(dev, ask);
 	if (unlikely(!place_is_good(dev, ask->addr, &at)))
-		return bad_place(dev, ask->call, ask->addr, &at);
+		return bad_place(dev, ask->call, &ask->addr, &at);
 	err = domain_map(dev->domain, state->addr + offset, cur, dir_prot(ask->dir));
 	if (likely(!err))
 		count_add(&dev_counts(dev)->links, 1);
@@ -161,7 +164,7 @@ int phyr_dma_iova_sync(struct phyr_dev *dev, struct phyr_dma_iova_state *state, 
 	int err;
 
 	if (unlikely(!in_window(&at)))
-		return bad_place(dev, "phyr_dma_iova_sync", 0, &at);
+		return bad_place(dev, "phyr_dma_iova_sync", NULL, &at);
 	if (!size)
 		return 0;
 	err = domain_sync_map(dev->domain, state->addr + offset, size);
@@ -180,12 +183,13 @@ int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state
 	if (unlikely(!dir_is_good(dir, attrs)))
 		return phyr_dev_refuse_dir(dev, call, dir, state->addr + offset, size);
 	if (unlikely(!size || !in_window(&at) || !on_edges(dev, &at)))
-		return bad_place(dev, call, 0, &at);
+		return bad_place(dev, call, NULL, &at);
 	err = phyr_window_unmap(dev, state->addr + offset, size);
 	if (likely(!err))
 		return 0;
 	return env_fail(dev->env, .err = err, .call = call, .iova = state->addr + offset,
-			.len = size, .hint = "an edge is no edge of a link; unlink whole links");
+			.has_iova = true, .len = size,
+			.hint = "an edge is no edge of a link; unlink whole links");
 }
 
 void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_state *state)
@@ -211,7 +215,7 @@ void phyr_dma_iova_destroy(struct phyr_dev *dev, struct phyr_dma_iova_state *sta
 		return;
 	}
 	if (unlikely(!in_window(&at) || !on_edges(dev, &at))) {
-		bad_place(dev, call, 0, &at);
+		bad_place(dev, call, NULL, &at);
 		return;
 	}
 	if (phyr_window_close(dev, call, state, mapped_len))

@@ -91,7 +91,7 @@ bool phyr_window_has_link(struct phyr_dev *dev, const char *call,
 	if (likely(phyr_domain_translate(dev->domain, state->addr + offset, &at)))
 		return false;
 	env_fail(dev->env, .err = -EBUSY, .call = call, .iova = state->addr + offset,
-		 .len = state->size - offset,
+		 .has_iova = true, .len = state->size - offset,
 		 .hint = "a link is still in the window, which is kept: unlink it, or destroy all");
 	return true;
 }
@@ -108,7 +108,8 @@ bool phyr_window_close(struct phyr_dev *dev, const char *call,
 		phyr_window_free(dev, state);
 		return true;
 	}
-	env_fail(dev->env, .err = err, .call = call, .iova = state->addr, .len = mapped_len,
+	env_fail(dev->env, .err = err, .call = call, .iova = state->addr, .has_iova = true,
+		 .len = mapped_len,
 		 .hint = "this is not what was mapped: it stays mapped, and keeps its iova");
 	return false;
 }

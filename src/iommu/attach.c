@@ -30,7 +30,8 @@ static int make_iova(struct phyr_domain *domain, const struct phyr_aperture *ape
 
 	if (err == -ENOMEM)
 		return env_fail(domain->env, .err = err, .call = CALL, .iova = config.start,
-				.limit = config.last, .hint = "no memory for the iova allocator");
+				.has_iova = true, .limit = config.last,
+				.hint = "no memory for the iova allocator");
 	if (err)
 		return err;
 	domain->merge_boundary = ((uint64_t)1 << config.granule_lg2) - 1;
@@ -76,7 +77,7 @@ static int take_aperture(struct phyr_domain *domain)
 	err = apply(domain, &aperture);
 	if (err == -EINVAL)
 		return env_fail(domain->env, .err = -EOPNOTSUPP, .call = CALL,
-				.iova = aperture.start, .limit = aperture.last,
+				.iova = aperture.start, .has_iova = true, .limit = aperture.last,
 				.hint = "hardware and table leave no iova or page size to use");
 	return err;
 }

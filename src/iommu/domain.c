@@ -51,7 +51,7 @@ static void report_leak(struct phyr_domain *domain)
 	if (left.live)
 		env_fail(domain->env, .err = -EBUSY, .call = "phyr_domain_destroy",
 			 .index = left.live, .index_of = "live allocations", .len = left.live_bytes,
-			 .iova = phyr_iova_first_live(domain->iova),
+			 .iova = phyr_iova_first_live(domain->iova), .has_iova = true,
 			 .hint = "iova still in use: a window, map or coherent memory was not "
 				 "given back");
 }

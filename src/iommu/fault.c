@@ -46,6 +46,6 @@ void phyr_domain_on_fault(void *arg, const struct phyr_fault *fault)
 		return;
 	}
 	env_fail(domain->env, .err = -EFAULT, .call = "fault", .index = fault->source,
-		 .index_of = "device", .iova = fault->iova,
+		 .index_of = "device", .iova = fault->iova, .has_iova = true,
 		 .hint = fault->access & PHYR_WRITE ? reason->write : reason->read);
 }

@@ -184,7 +184,7 @@ static int take_at(struct phyr_iova *iova, uint64_t start, uint64_t last)
 static int fail_at(struct phyr_iova *iova, int err, uint64_t start, uint64_t len, const char *hint)
 {
 	return env_fail(iova->env, .err = err, .call = "phyr_iova_alloc_at", .len = len,
-			.iova = start, .limit = iova->last, .hint = hint);
+			.iova = start, .has_iova = true, .limit = iova->last, .hint = hint);
 }
 
 int phyr_iova_alloc_at(struct phyr_iova *iova, uint64_t start, uint64_t len)
@@ -271,5 +271,6 @@ void phyr_iova_free(struct phyr_iova *iova, uint64_t start, uint64_t len)
 	}
 	if (!good)
 		env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_free", .len = len,
-			 .iova = start, .hint = "it is not allocated; nothing was freed");
+			 .iova = start, .has_iova = true,
+			 .hint = "it is not allocated; nothing was freed");
 }

@@ -82,7 +82,7 @@ static int fail(struct phyr_iova *iova, int err, const char *call,
 		const struct phyr_iova_hole *hole, size_t index, const char *hint)
 {
 	return env_fail(iova->env, .err = err, .call = call, .index = index, .index_of = "hole",
-			.iova = hole->start, .limit = hole->last, .hint = hint);
+			.iova = hole->start, .has_iova = true, .limit = hole->last, .hint = hint);
 }
 
 int phyr_iova_exclude_all(struct phyr_iova *iova, const char *call,

@@ -98,7 +98,7 @@ static int fill(struct phyr_iova *iova, const struct phyr_iova_config *config)
 		return err;
 	if (iova->hole_bytes == iova->last - iova->start + 1)
 		return env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_create",
-				.iova = config->start, .limit = config->last,
+				.iova = config->start, .has_iova = true, .limit = config->last,
 				.hint = "the holes leave nothing of the range");
 	return 0;
 }
@@ -124,7 +124,7 @@ static int setup(struct phyr_iova *iova, const struct phyr_iova_config *config)
 	iova->mask = ((uint64_t)1 << config->granule_lg2) - 1;
 	if (!set_range(iova, config))
 		return env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_create",
-				.iova = config->start, .limit = config->last,
+				.iova = config->start, .has_iova = true, .limit = config->last,
 				.hint = "no whole granule lies in the range");
 	err = env_lock_init(iova->env, &iova->lock);
 	if (err)

@@ -11,8 +11,9 @@ int phyr_pgtbl_map_fail(const struct pgtbl_mapper *m, int err, const char *hint)
 	uint64_t limit = err == -ERANGE ? m->pt->oa_last : 0;
 
 	return env_fail(m->pt->env, .err = err, .call = map_call, .index = m->index,
-			.addr = m->run.addr, .len = m->run.len, .iova = m->walk.iova + m->offset,
-			.limit = limit, .hint = hint);
+			.addr = m->run.addr, .has_addr = m->run.len != 0, .len = m->run.len,
+			.iova = m->walk.iova + m->offset, .has_iova = true, .limit = limit,
+			.hint = hint);
 }
 
 int phyr_pgtbl_map_stopped(const struct pgtbl_mapper *m, int err)
@@ -36,7 +37,7 @@ int phyr_pgtbl_map_check(struct pgtbl_mapper *m, uint64_t iova, unsigned prot)
 		return phyr_pgtbl_map_fail(m, -EINVAL, "the cursor has nothing left to map");
 	if (iova > pt->last || m->cur.left - 1 > pt->last - iova)
 		return env_fail(pt->env, .err = -ERANGE, .call = map_call, .len = m->cur.left,
-				.iova = iova, .limit = pt->last,
+				.iova = iova, .has_iova = true, .limit = pt->last,
 				.hint = "the mapping ends past the table's last iova");
 	return 0;
 }
@@ -64,20 +65,21 @@ int phyr_pgtbl_unmap_no_range(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len
 {
 	if (!len)
 		return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,
-				.hint = "the length is 0");
-	return env_fail(pt->env, .err = -ERANGE, .call = unmap_call, .iova = iova, .len = len,
-			.limit = pt->last, .hint = "it ends past the table's last iova");
+				.has_iova = true, .hint = "the length is 0");
+	return env_fail(pt->env, .err = -ERANGE, .call = unmap_call, .iova = iova, .has_iova = true,
+			.len = len, .limit = pt->last,
+			.hint = "it ends past the table's last iova");
 }
 
 int phyr_pgtbl_unmap_no_start(struct phyr_pgtbl *pt, uint64_t iova)
 {
-	return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,
+	return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova, .has_iova = true,
 			.hint = "no map call started at this iova: unmap whole map calls");
 }
 
 int phyr_pgtbl_unmap_no_end(struct phyr_pgtbl *pt, uint64_t iova)
 {
-	return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova,
+	return env_fail(pt->env, .err = -EINVAL, .call = unmap_call, .iova = iova, .has_iova = true,
 			.hint = "no map call ended at this iova: unmap whole map calls");
 }
 

@@ -55,6 +55,28 @@ static void line_says_all(void **state)
 			    "phyr_z: Input/output error (command 9: 0x2 bytes) at iova 0x3000");
 }
 
+static void addresses_may_be_zero(void **state)
+{
+	struct phyr_report r = {.err = -EFAULT,
+				.call = "fault",
+				.index = 0x100,
+				.index_of = "device",
+				.has_iova = true,
+				.hint = "blocked"};
+	char buf[256];
+
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf, "fault: Bad address: blocked (device 01:00.0) at iova 0x0");
+	r.len = 0x10;
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf,
+			    "fault: Bad address: blocked (device 01:00.0: 0x10 bytes) at iova 0x0");
+	r.has_addr = true;
+	phyr_report_format(&r, buf, sizeof(buf));
+	assert_string_equal(buf,
+			    "fault: Bad address: blocked (device 01:00.0: 0x0 + 0x10) at iova 0x0");
+}
+
 static void fail_reports_and_returns(void **state)
 {
 	struct tenv t;
@@ -112,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(line_says_all),
+		cmocka_unit_test(addresses_may_be_zero),
 		cmocka_unit_test(fail_reports_and_returns),
 		cmocka_unit_test(hosted_gives_zeroed_aligned_pages),
 		cmocka_unit_test(hosted_pages_are_apart),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "iommu/domain.h"
 #include "iommu/fake.h"
 #include "lib/tenv.h"
@@ -334,6 +336,7 @@ static void faults_go_to_handler_or_report(void **state)
 	assert_int_equal(w.t.last.err, -EFAULT);
 	assert_string_equal(w.t.last.call, "fault");
 	assert_int_equal(w.t.last.index, SOURCE);
+	assert_true(w.t.last.has_iova);
 	assert_int_equal(w.t.last.iova, 0xabc123);
 	assert_string_equal(w.t.last.hint,
 			    "a device's write was blocked: the mapping does not allow it");
@@ -352,6 +355,20 @@ static void faults_go_to_handler_or_report(void **state)
 	assert_int_equal(kept.source, SOURCE);
 	phyr_domain_get_stats(w.domain, &stats);
 	assert_int_equal(stats.faults, 4);
+}
+
+/* The iova of a driver that forgot to fill it in. */
+static void fault_at_zero_says_so(void **state)
+{
+	const struct phyr_fault fault = {
+		.source = SOURCE, .access = PHYR_READ, .reason = PHYR_FAULT_NOT_PRESENT};
+	char line[256];
+
+	w.fake.fault(w.fake.fault_arg, &fault);
+	assert_true(w.t.last.has_iova);
+	phyr_report_format(&w.t.last, line, sizeof(line));
+	assert_non_null(strstr(line, "nothing is mapped there"));
+	assert_non_null(strstr(line, "at iova 0x0"));
 }
 
 static void iova_left_is_reported(void **state)
@@ -419,6 +436,7 @@ int main(void)
 		TEST(statistics_add_all_slots),
 		TEST(untranslated),
 		TEST(faults_go_to_handler_or_report),
+		TEST(fault_at_zero_says_so),
 		TEST(iova_left_is_reported),
 		TEST(nothing_left_is_not_reported),
 		TEST(reasons_have_names),

@@ -110,6 +110,7 @@ static void range_refused(struct setup *s, uint64_t iova, uint64_t addr, uint64_
 
 	phyr_cursor_init_range(&cur, addr, len);
 	map_refuses(s, iova, &cur, RW, err);
+	assert_true(s->t.last.has_iova);
 	assert_int_equal(s->t.last.iova, iova);
 	assert_int_equal(s->t.last.len, len);
 	/* Of a mapping past the table's end, it is the iova that are wrong. */
@@ -162,6 +163,8 @@ static void map_wide_addresses(void **state)
 
 	setup_config(&s, &c);
 	assert_int_equal(map_range(&s, 0, 0, PAGE), 0);
+	range_refused(&s, 0, 0, PAGE, -EEXIST);
+	assert_true(s.t.last.has_addr);
 	range_refused(&s, PAGE, UINT64_C(1) << 51, PAGE, -ERANGE);
 	assert_int_equal(s.t.last.limit, (UINT64_C(1) << 51) - 1);
 	range_refused(&s, PAGE, UINT64_C(1) << 51, MIB(4), -ERANGE);
