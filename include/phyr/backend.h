@@ -12,7 +12,7 @@ extern "C" {
 /**
  * No IOMMU: a device sees memory as it is, plus its bus offset. Takes RAM.
  *
- * @return 0; -ENOMEM
+ * @return 0; -EINVAL a member of the env is missing; -ENOMEM
  */
 PHYR_API int phyr_direct_create(struct phyr_env *env, struct phyr_iommu **out);
 
@@ -73,8 +73,8 @@ struct phyr_soft_config {
  * @param env     its page memory must be reachable by the hardware at phys_delta
  * @param hw      borrowed until the backend is destroyed
  * @param config  NULL: defaults
- * @return 0; -EINVAL unknown size, or page sizes that hardware or format do not have; -EOPNOTSUPP
- *         the hardware lacks the format, or its levels and addresses do not go with it; -ENOMEM
+ * @return 0; -EINVAL unknown size, a member of the env that is missing, or page sizes that hardware
+ *         or format do not have; -EOPNOTSUPP the hardware lacks the format, or its levels and addresses do not go with it; -ENOMEM
  */
 PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
 			      const struct phyr_soft_config *config, struct phyr_iommu **out);

@@ -127,7 +127,8 @@ struct phyr_domain;
 
 /**
  * @param iommu  borrowed until phyr_domain_destroy()
- * @return 0; -ENOSPC the hardware has no number left for it; -ENOMEM; -EOPNOTSUPP not this kind
+ * @return 0; -EINVAL a member of the backend's env is missing; -ENOSPC the hardware has no number left
+ *         for it; -ENOMEM; -EOPNOTSUPP not this kind
  */
 PHYR_API int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out);
 

@@ -39,7 +39,8 @@ struct phyr_iova_config {
 /**
  * @param env  NULL: the hosted one; borrowed until phyr_iova_destroy()
  * @return 0; -EINVAL no usable granule in range, a granule out of range, a hole whose start lies
- *         above its last (the report's index says which), an unknown size; -ENOMEM
+ *         above its last (the report's index says which), an unknown size, a member of the env that
+ *         is missing; -ENOMEM
  */
 PHYR_API int phyr_iova_create(struct phyr_env *env, const struct phyr_iova_config *config,
 			      struct phyr_iova **out);

@@ -70,7 +70,8 @@ PHYR_API void phyr_gather_init(struct phyr_gather *gather);
  *                tables are made of, at its phys_delta, and must be reachable with oa_bits
  * @param config  read during the call
  * @param out     written on success
- * @return 0; -EINVAL unknown size, format, levels or oa_bits, or no page size left; -ENOMEM
+ * @return 0; -EINVAL unknown size, format, levels or oa_bits, no page size left, or a member of the env
+ *         that is missing; -ENOMEM
  */
 PHYR_API int phyr_pgtbl_create(struct phyr_env *env, const struct phyr_pgtbl_config *config,
 			       struct phyr_pgtbl **out);

@@ -110,7 +110,9 @@ struct phyr_lock {
  * What phyr needs of the system it runs in. Hosted programs pass NULL wherever one is asked for.
  *
  * Every function is called with the env itself first, so that a port embeds this struct in its own.
- * All must be callable from any thread that calls phyr. A NULL report means nobody listens.
+ * All must be callable from any thread that calls phyr. A NULL report means nobody listens; flush_lines
+ * may be NULL, too. Calls that make something with an environment refuse one that lacks another
+ * member, or has no slots: -EINVAL. phyr_list_init(), which cannot fail, does not look.
  */
 struct phyr_env {
 	/**

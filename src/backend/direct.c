@@ -186,6 +186,9 @@ int phyr_direct_create(struct phyr_env *env, struct phyr_iommu **out)
 	int err;
 
 	env = env_or_hosted(env);
+	err = phyr_env_check(env, "phyr_direct_create");
+	if (err)
+		return err;
 	direct = env_alloc(env, sizeof(*direct));
 	if (!direct)
 		return env_fail(env, .err = -ENOMEM, .call = "phyr_direct_create");

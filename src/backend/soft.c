@@ -279,6 +279,9 @@ int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
 	int err;
 
 	env = env_or_hosted(env);
+	err = phyr_env_check(env, "phyr_soft_create");
+	if (err)
+		return err;
 	soft = env_alloc(env, sizeof(*soft));
 	if (!soft)
 		return env_fail(env, .err = -ENOMEM, .call = "phyr_soft_create");

@@ -17,6 +17,9 @@ static inline struct phyr_env *env_or_hosted(struct phyr_env *env)
 #endif
 }
 
+/* Refuse an environment that lacks a member, for call: 0 or a reported -EINVAL, and its hint names it. */
+int phyr_env_check(struct phyr_env *env, const char *call);
+
 static inline void *env_alloc_pages(struct phyr_env *env, size_t size)
 {
 	return env->alloc_pages(env, size);

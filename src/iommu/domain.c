@@ -19,9 +19,12 @@ static void free_domain(struct phyr_domain *domain)
 
 int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 {
-	struct phyr_domain *domain = env_alloc(iommu->env, sizeof(*domain));
-	int err;
+	int err = phyr_env_check(iommu->env, "phyr_domain_create");
+	struct phyr_domain *domain;
 
+	if (err)
+		return err;
+	domain = env_alloc(iommu->env, sizeof(*domain));
 	if (!domain)
 		return env_fail(iommu->env, .err = -ENOMEM, .call = "phyr_domain_create");
 	domain->ops = iommu->ops;

@@ -139,7 +139,9 @@ int phyr_iova_create(struct phyr_env *env, const struct phyr_iova_config *config
 	int err;
 
 	env = env_or_hosted(env);
-	err = check_config(env, config);
+	err = phyr_env_check(env, "phyr_iova_create");
+	if (!err)
+		err = check_config(env, config);
 	if (err)
 		return err;
 	iova = env_alloc(env, sizeof(*iova));

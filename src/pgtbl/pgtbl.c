@@ -40,7 +40,9 @@ int phyr_pgtbl_create(struct phyr_env *env, const struct phyr_pgtbl_config *conf
 	int err;
 
 	env = setup.env;
-	err = check_config(env, config, &setup);
+	err = phyr_env_check(env, "phyr_pgtbl_create");
+	if (!err)
+		err = check_config(env, config, &setup);
 	if (err)
 		return err;
 	setup.phys_delta = env->phys_delta;

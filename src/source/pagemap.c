@@ -58,9 +58,12 @@ static int open_fail(struct phyr_env *env, int err, pid_t pid)
 int phyr_pagemap_open(pid_t pid, struct phyr_env *env, struct phyr_pagemap **out)
 {
 	struct phyr_pagemap *pm;
-	int fd;
+	int fd, err;
 
 	env = env_or_hosted(env);
+	err = phyr_env_check(env, "phyr_pagemap_open");
+	if (err)
+		return err;
 	if (pid < 0)
 		return env_fail(env, .err = -EINVAL, .call = "phyr_pagemap_open",
 				.hint = "a process's number is above 0; 0 is this process");

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include <phyr/backend.h>
 
 #include "core/env.h"
@@ -55,6 +57,19 @@ static void mapping_is_refused(void **state)
 	phyr_domain_get_stats(domain, &stats);
 	assert_int_equal(stats.maps + stats.unmaps + stats.entries + stats.map_syncs, 0);
 	assert_int_equal(stats.invalidations + stats.tables + stats.iova_bytes, 0);
+}
+
+static void env_must_be_whole(void **state)
+{
+	struct phyr_iommu *other = NULL;
+	struct tenv bad;
+
+	tenv_init(&bad, NULL);
+	bad.env.unlock = NULL;
+	assert_int_equal(phyr_direct_create(&bad.env, &other), -EINVAL);
+	assert_null(other);
+	assert_string_equal(bad.last.call, "phyr_direct_create");
+	assert_non_null(strstr(bad.last.hint, "unlock"));
 }
 
 static void null_env_is_hosted(void **state)
@@ -125,9 +140,9 @@ static void a_device_has_one_domain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(mapping_is_refused),      TEST(null_env_is_hosted),
-		TEST(every_slot_is_filled),    TEST(addresses_are_themselves),
-		TEST(a_device_has_one_domain),
+		TEST(mapping_is_refused),       TEST(env_must_be_whole),
+		TEST(null_env_is_hosted),       TEST(every_slot_is_filled),
+		TEST(addresses_are_themselves), TEST(a_device_has_one_domain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

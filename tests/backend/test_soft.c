@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "backend/fakehw.h"
 #include "core/bits.h"
 #include "core/env.h"
@@ -96,6 +98,9 @@ static void create_refuses(void **state)
 	fakehw_init(&fake);
 	fake.info.levels = 1;
 	refused(NULL, -EOPNOTSUPP);
+	t.env.nr_slots = 0;
+	refused(NULL, -EINVAL);
+	assert_non_null(strstr(t.last.hint, "nr_slots"));
 }
 
 static void null_env_is_hosted(void **state)

@@ -54,6 +54,10 @@ static void create_says_what_the_backend_says(void **state)
 	assert_null(domain);
 	assert_string_equal(w.t.last.call, "phyr_domain_create");
 	assert_int_equal(w.t.last.err, -EOPNOTSUPP);
+	w.t.env.alloc_pages = NULL;
+	assert_int_equal(phyr_domain_create(&w.fake.iommu, &domain), -EINVAL);
+	assert_string_equal(w.t.last.call, "phyr_domain_create");
+	assert_non_null(strstr(w.t.last.hint, "alloc_pages"));
 	assert_ptr_equal(phyr_domain_iommu(w.domain), &w.fake.iommu);
 	phyr_domain_destroy(NULL);
 	phyr_iommu_destroy(NULL);

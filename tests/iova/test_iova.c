@@ -78,6 +78,18 @@ static void create_refuses(void **state)
 	}
 }
 
+static void env_must_be_whole(void **state)
+{
+	const struct phyr_iova_config config = CONFIG(12, .last = ~0ull);
+	struct phyr_iova *iova = NULL;
+
+	t.env.lock_init = NULL;
+	assert_int_equal(phyr_iova_create(&t.env, &config, &iova), -EINVAL);
+	assert_null(iova);
+	assert_string_equal(t.last.call, "phyr_iova_create");
+	assert_non_null(strstr(t.last.hint, "lock_init"));
+}
+
 static void null_env_is_hosted(void **state)
 {
 	const struct phyr_iova_config config = {
@@ -396,6 +408,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(create_refuses),
+		TEST(env_must_be_whole),
 		TEST(null_env_is_hosted),
 		TEST(whole_address_space),
 		TEST(alloc_refuses),

@@ -55,6 +55,9 @@ static void create_errors(void **state)
 		assert_int_equal(t.last.err, -ENOMEM);
 		assert_string_equal(t.last.call, "phyr_pgtbl_create");
 	}
+	t.env.slot = NULL;
+	create_refuses(&t, good);
+	assert_non_null(strstr(t.last.hint, "slot"));
 	tenv_fini(&t);
 }
 

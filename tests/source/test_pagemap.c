@@ -260,6 +260,8 @@ static void wrong_processes(void **state)
 	open_fails(child, -ESRCH);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	open_fails(child, -ESRCH);
+	t.env.now_ns = NULL;
+	open_fails(0, -EINVAL);
 	open_fails(-1, -EINVAL);
 }
 
