@@ -52,6 +52,7 @@ static int soft_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, vo
 {
 	struct soft *soft = soft_of(iommu);
 	struct soft_domain *domain = env_alloc(iommu->env, sizeof(*domain));
+	struct phyr_report why; /* phyr_domain_create() reports */
 	int err;
 
 	if (!domain)
@@ -60,7 +61,8 @@ static int soft_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, vo
 	domain->fault = fault;
 	domain->fault_arg = arg;
 	domain->id = soft->hw->get_domain(soft->hw);
-	err = domain->id ? phyr_pgtbl_create(iommu->env, &soft->table, &domain->pt) : -ENOSPC;
+	err = domain->id ? phyr_pgtbl_create_quietly(iommu->env, &soft->table, &domain->pt, &why)
+			 : -ENOSPC;
 	if (err) {
 		free_domain(domain);
 		return err;
@@ -222,7 +224,8 @@ static int choose_format(struct soft *soft, enum phyr_pgtbl_format wanted, unsig
 static int try_table(struct soft *soft, bool sizes_chosen)
 {
 	struct phyr_pgtbl *pt;
-	int err = phyr_pgtbl_create(soft->iommu.env, &soft->table, &pt);
+	struct phyr_report why;
+	int err = phyr_pgtbl_create_quietly(soft->iommu.env, &soft->table, &pt, &why);
 
 	if (err == -EINVAL)
 		return env_fail(soft->iommu.env, .err = sizes_chosen ? -EINVAL : -EOPNOTSUPP,
@@ -230,9 +233,10 @@ static int try_table(struct soft *soft, bool sizes_chosen)
 				.index_of = "levels", .addr = soft->table.page_sizes,
 				.limit = soft->table.oa_bits,
 				.hint = "the format has no such levels, page sizes or addresses");
-	if (err)
-		return env_fail(soft->iommu.env, .err = err, .call = "phyr_soft_create",
-				.hint = "no memory for a table");
+	if (err) {
+		why.call = "phyr_soft_create";
+		return phyr_env_report(soft->iommu.env, &why);
+	}
 	phyr_pgtbl_destroy(pt);
 	return 0;
 }

@@ -55,8 +55,15 @@ static int narrow_iova(struct phyr_domain *domain, const struct phyr_aperture *a
 /* Let the aperture hold for the allocator, old or new. */
 static int apply(struct phyr_domain *domain, const struct phyr_aperture *aperture)
 {
-	if (!aperture->page_sizes || aperture->nr_holes > PHYR_APERTURE_HOLES)
-		return -EINVAL;
+	if (aperture->nr_holes > PHYR_APERTURE_HOLES)
+		return env_fail(domain->env, .err = -EOPNOTSUPP, .call = CALL,
+				.index = aperture->nr_holes, .index_of = "holes",
+				.limit = PHYR_APERTURE_HOLES,
+				.hint = "the hardware's aperture has more holes than there is room "
+					"for: join some");
+	if (!aperture->page_sizes)
+		return env_fail(domain->env, .err = -EOPNOTSUPP, .call = CALL,
+				.hint = "hardware and table have no page size in common");
 	if (!domain->iova)
 		return make_iova(domain, aperture);
 	if (low_bit_u64(aperture->page_sizes) > low_bit_u64(domain->merge_boundary + 1))
@@ -78,7 +85,8 @@ static int take_aperture(struct phyr_domain *domain)
 	if (err == -EINVAL)
 		return env_fail(domain->env, .err = -EOPNOTSUPP, .call = CALL,
 				.iova = aperture.start, .has_iova = true, .limit = aperture.last,
-				.hint = "hardware and table leave no iova or page size to use");
+				.hint = "hardware and table leave no iova to use, or no granule "
+					"of 4 KiB to 1 GiB");
 	return err;
 }
 
@@ -91,7 +99,7 @@ int phyr_domain_attach(struct phyr_domain *domain, uint32_t source)
 				.index_of = "device",
 				.hint = err == -EBUSY ? "it has a domain already"
 					: err == -ENODEV
-						? "no such device: add it to the machine first"
+						? "the hardware knows no device of this source id"
 						: "the backend does not attach it");
 	if (!domain_translates(domain))
 		return 0;

@@ -17,6 +17,16 @@ static void free_domain(struct phyr_domain *domain)
 	env_free(domain->env, domain, sizeof(*domain));
 }
 
+static int create_fail(struct phyr_env *env, int err)
+{
+	const char *hint = err == -ENOSPC   ? "the hardware has no number left for another domain"
+			   : err == -ENOMEM ? "no memory for the domain, or none for its tables "
+					      "that the hardware reaches"
+					    : "the backend does not make the domain";
+
+	return env_fail(env, .err = err, .call = "phyr_domain_create", .hint = hint);
+}
+
 int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 {
 	int err = phyr_env_check(iommu->env, "phyr_domain_create");
@@ -26,7 +36,7 @@ int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 		return err;
 	domain = env_alloc(iommu->env, sizeof(*domain));
 	if (!domain)
-		return env_fail(iommu->env, .err = -ENOMEM, .call = "phyr_domain_create");
+		return create_fail(iommu->env, -ENOMEM);
 	domain->ops = iommu->ops;
 	domain->env = iommu->env;
 	domain->iommu = iommu;
@@ -37,7 +47,7 @@ int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 		err = iommu->ops->domain_create(iommu, phyr_domain_on_fault, domain, &domain->ctx);
 	if (err) {
 		free_domain(domain);
-		return env_fail(iommu->env, .err = err, .call = "phyr_domain_create");
+		return create_fail(iommu->env, err);
 	}
 	*out = domain;
 	return 0;

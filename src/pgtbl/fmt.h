@@ -8,6 +8,13 @@
 
 #include <phyr/pgtbl.h>
 
+/*
+ * As phyr_pgtbl_create() with a whole environment, but silent: what is wrong goes to *why, whose call
+ * is the caller's to fill in.
+ */
+int phyr_pgtbl_create_quietly(struct phyr_env *env, const struct phyr_pgtbl_config *config,
+			      struct phyr_pgtbl **out, struct phyr_report *why);
+
 struct pgtbl_ops {
 	int (*map)(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_cursor *cur, unsigned prot,
 		   struct phyr_gather *gather);

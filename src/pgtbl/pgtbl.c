@@ -14,51 +14,86 @@ static const struct pgtbl_ops *format_ops(enum phyr_pgtbl_format format)
 	return NULL;
 }
 
-static int create_fail(struct phyr_env *env, int err, const char *hint)
+static int say_why(struct phyr_report *why, int err, const char *hint)
 {
-	return env_fail(env, .err = err, .call = "phyr_pgtbl_create", .hint = hint);
+	*why = (struct phyr_report){.err = err, .hint = hint};
+	return err;
 }
 
-static int check_config(struct phyr_env *env, const struct phyr_pgtbl_config *config,
-			struct phyr_pgtbl *pt)
+static int check_config(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt,
+			struct phyr_report *why)
 {
 	if (!config || config->size != sizeof(*config))
-		return create_fail(env, -EINVAL, "the configuration's size is not one known here");
+		return say_why(why, -EINVAL, "the configuration's size is not one known here");
 	pt->ops = format_ops(config->format);
 	if (!pt->ops)
-		return create_fail(env, -EINVAL, "unknown format");
+		return say_why(why, -EINVAL, "unknown format");
 	if (pt->ops->setup(config, pt))
-		return create_fail(env, -EINVAL,
-				   "levels, oa_bits or page_sizes that the format does not have");
+		return say_why(why, -EINVAL,
+			       "levels, oa_bits or page_sizes that the format does not have");
+	return 0;
+}
+
+static int make_root(struct phyr_pgtbl *pt, struct phyr_report *why)
+{
+	uint64_t beyond = 0;
+
+	pt->root = phyr_pgtbl_table_alloc(pt, &beyond);
+	if (pt->root)
+		return 0;
+	if (!beyond)
+		return say_why(why, -ENOMEM, "no memory for the top table");
+	*why = (struct phyr_report){
+		.err = -ENOMEM,
+		.addr = beyond,
+		.len = PGTBL_TABLE_SIZE,
+		.limit = pt->oa_last,
+		.hint = "alloc_pages gave memory for the top table that the hardware does not "
+			"reach: it lies above oa_bits",
+	};
+	return -ENOMEM;
+}
+
+int phyr_pgtbl_create_quietly(struct phyr_env *env, const struct phyr_pgtbl_config *config,
+			      struct phyr_pgtbl **out, struct phyr_report *why)
+{
+	struct phyr_pgtbl setup = {.env = env}, *pt;
+	int err = check_config(config, &setup, why);
+
+	if (err)
+		return err;
+	setup.phys_delta = env->phys_delta;
+	setup.wide = pgtbl_wide_stores();
+	setup.noncoherent = config->noncoherent && env->flush_lines;
+	err = make_root(&setup, why);
+	if (err)
+		return err;
+	pt = env_alloc(env, sizeof(*pt));
+	if (!pt) {
+		phyr_pgtbl_table_free(&setup, setup.root);
+		return say_why(why, -ENOMEM, "no memory for the table's description");
+	}
+	*pt = setup;
+	*out = pt;
 	return 0;
 }
 
 int phyr_pgtbl_create(struct phyr_env *env, const struct phyr_pgtbl_config *config,
 		      struct phyr_pgtbl **out)
 {
-	struct phyr_pgtbl setup = {.env = env_or_hosted(env)}, *pt;
+	static const char call[] = "phyr_pgtbl_create";
+	struct phyr_report why;
 	int err;
 
-	env = setup.env;
-	err = phyr_env_check(env, "phyr_pgtbl_create");
-	if (!err)
-		err = check_config(env, config, &setup);
+	env = env_or_hosted(env);
+	err = phyr_env_check(env, call);
 	if (err)
 		return err;
-	setup.phys_delta = env->phys_delta;
-	setup.wide = pgtbl_wide_stores();
-	setup.noncoherent = config->noncoherent && env->flush_lines;
-	setup.root = phyr_pgtbl_table_alloc(&setup);
-	if (!setup.root)
-		return create_fail(env, -ENOMEM, "no memory for the top table");
-	pt = env_alloc(env, sizeof(*pt));
-	if (!pt) {
-		phyr_pgtbl_table_free(&setup, setup.root);
-		return create_fail(env, -ENOMEM, "no memory for the table's description");
-	}
-	*pt = setup;
-	*out = pt;
-	return 0;
+	err = phyr_pgtbl_create_quietly(env, config, out, &why);
+	if (!err)
+		return 0;
+	why.call = call;
+	return phyr_env_report(env, &why);
 }
 
 void phyr_pgtbl_destroy(struct phyr_pgtbl *pt)

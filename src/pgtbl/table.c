@@ -2,13 +2,15 @@
 /* Tables: where they come from, how they are linked in, and lines written back. */
 #include "pgtbl/table.h"
 
-uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt)
+uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt, uint64_t *beyond)
 {
 	uint64_t *table = env_alloc_pages(pt->env, PGTBL_TABLE_SIZE);
 
 	if (!table)
 		return NULL;
 	if (env_to_phys(pt->env, table) > pt->oa_last) {
+		if (beyond)
+			*beyond = env_to_phys(pt->env, table);
 		env_free_pages(pt->env, table, PGTBL_TABLE_SIZE);
 		return NULL;
 	}
@@ -26,7 +28,7 @@ void phyr_pgtbl_table_free(struct phyr_pgtbl *pt, uint64_t *table)
 
 static uint64_t install_new(struct phyr_pgtbl *pt, uint64_t *entry, uint64_t flags)
 {
-	uint64_t *table = phyr_pgtbl_table_alloc(pt);
+	uint64_t *table = phyr_pgtbl_table_alloc(pt, NULL);
 	uint64_t seen = 0, made;
 
 	if (!table)

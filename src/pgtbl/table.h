@@ -71,8 +71,11 @@ static inline void pgtbl_flush(struct phyr_pgtbl *pt, uint64_t *p, size_t n)
 	pgtbl_dirty_flush(pt, &dirty);
 }
 
-/* A zeroed table, counted; NULL: no memory, or it lies where no entry can lead. */
-uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt);
+/*
+ * A zeroed table, counted; NULL: no memory, or it lies where no entry can lead. Then *beyond, if
+ * asked for, is where it lay; else it is left alone.
+ */
+uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt, uint64_t *beyond);
 void phyr_pgtbl_table_free(struct phyr_pgtbl *pt, uint64_t *table);
 
 /*

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "backend/fakehw.h"
 #include "core/env.h"
 #include "lib/tenv.h"
@@ -106,6 +108,8 @@ static void sweep(struct world *w, unsigned at_least)
 		assert_int_equal(err, -ENOMEM);
 		assert_int_equal(w->t.last.err, -ENOMEM);
 		assert_string_equal(w->t.last.call, w->call);
+		if (strstr(w->call, "create"))
+			assert_int_equal(w->t.reports, 1);
 	}
 	assert_int_equal(err, 0);
 	assert_true(w->t.fail_at > at_least);

@@ -67,6 +67,7 @@ static void refused(const struct phyr_soft_config *config, int want)
 	assert_int_equal(t.last.err, want);
 	assert_string_equal(t.last.call, "phyr_soft_create");
 	assert_non_null(t.last.hint);
+	assert_int_equal(t.reports, 1);
 	assert_false(tenv_live(&t));
 }
 
@@ -98,6 +99,11 @@ static void create_refuses(void **state)
 	fakehw_init(&fake);
 	fake.info.levels = 1;
 	refused(NULL, -EOPNOTSUPP);
+	fakehw_init(&fake);
+	t.env.phys_delta = 1ull << 51; /* there is memory, and the hardware does not reach it */
+	refused(NULL, -ENOMEM);
+	assert_int_equal(t.last.limit, (1ull << 46) - 1);
+	assert_non_null(strstr(t.last.hint, "does not reach"));
 	t.env.nr_slots = 0;
 	refused(NULL, -EINVAL);
 	assert_non_null(strstr(t.last.hint, "nr_slots"));
@@ -253,6 +259,7 @@ static void domain_ids_are_the_hardwares(void **state)
 	assert_null(more);
 	assert_int_equal(t.last.err, -ENOSPC);
 	assert_string_equal(t.last.call, "phyr_domain_create");
+	assert_non_null(strstr(t.last.hint, "no number left"));
 	for (uint32_t i = 0; i < FAKEHW_DOMAINS; i++)
 		phyr_domain_destroy(d[i]);
 	phyr_iommu_destroy(iommu[0]);

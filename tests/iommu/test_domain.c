@@ -119,12 +119,16 @@ static void unusable_apertures(void **state)
 
 	w.fake.aperture.page_sizes = 0;
 	refused(-EOPNOTSUPP);
+	assert_non_null(strstr(w.t.last.hint, "page size"));
 	w.fake.aperture = good;
 	w.fake.aperture.page_sizes = 1ull << 31;
 	refused(-EOPNOTSUPP);
 	w.fake.aperture = good;
 	w.fake.aperture.nr_holes = PHYR_APERTURE_HOLES + 1;
 	refused(-EOPNOTSUPP);
+	assert_int_equal(w.t.last.index, PHYR_APERTURE_HOLES + 1);
+	assert_int_equal(w.t.last.limit, PHYR_APERTURE_HOLES);
+	assert_non_null(strstr(w.t.last.hint, "holes"));
 	w.fake.aperture = good;
 	w.fake.aperture.start = 0xfee00000;
 	w.fake.aperture.last = 0xfeefffff;

@@ -28,6 +28,8 @@ static void create(void **state)
 		assert_int_equal(err, -ENOMEM);
 		assert_int_equal(t.last.err, -ENOMEM);
 		assert_string_equal(t.last.call, "phyr_domain_create");
+		assert_non_null(t.last.hint);
+		assert_int_equal(t.reports, 1);
 		assert_null(domain);
 		assert_int_equal(fake.domains, 0);
 		assert_false(tenv_live(&t));

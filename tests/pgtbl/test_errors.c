@@ -85,6 +85,9 @@ static void create_out_of_reach(void **state)
 	assert_null(pt);
 	assert_int_equal(t.last.err, -ENOMEM);
 	assert_string_equal(t.last.call, "phyr_pgtbl_create");
+	assert_true(t.last.addr >= TIB(2));
+	assert_int_equal(t.last.limit, TIB(1) - 1);
+	assert_non_null(strstr(t.last.hint, "oa_bits"));
 	tenv_fini(&t);
 }
 
