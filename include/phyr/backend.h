@@ -26,9 +26,12 @@ struct phyr_soft_table {
 
 /** What the hardware can do. */
 struct phyr_soft_info {
-	unsigned formats;              /**< OR of 1 << enum phyr_pgtbl_format */
-	unsigned levels;               /**< the most levels; soft uses 4 at most */
-	unsigned oa_bits;              /**< physical address width, 52 at most; 0: the format's */
+	unsigned formats; /**< OR of 1 << enum phyr_pgtbl_format */
+	unsigned levels;  /**< the most levels; soft uses 4 at most */
+	unsigned oa_bits; /**< physical address width, 52 at most; 0: the format's */
+	/** Its walker does not snoop the CPU's caches: tables are written back line by line, before a
+	 *  call returns, with the env's flush_lines, which must be there then. */
+	bool noncoherent;
 	struct phyr_aperture aperture; /**< start, last, page sizes, holes (message interrupts) */
 };
 
@@ -40,7 +43,7 @@ struct phyr_soft_info {
  */
 struct phyr_soft_hw {
 	/**
-	 * Read when the backend is made, and at each attach; the aperture may have changed then.
+	 * Read when the backend is made, and at each attach; the aperture alone may have changed then.
 	 */
 	void (*get_info)(struct phyr_soft_hw *hw, struct phyr_soft_info *info);
 	/** Give a device its table; fault is told of its blocked accesses, with arg first.
@@ -73,7 +76,8 @@ struct phyr_soft_config {
  * @param env     its page memory must be reachable by the hardware at phys_delta
  * @param hw      borrowed until the backend is destroyed
  * @param config  NULL: defaults
- * @return 0; -EINVAL unknown size, a member of the env that is missing, or page sizes that hardware
+ * @return 0; -EINVAL unknown size, a member of the env that is missing (flush_lines, too, where the
+ *         hardware is noncoherent), or page sizes that hardware
  *         or format do not have; -EOPNOTSUPP the hardware lacks the format, or its levels and addresses do not go with it; -ENOMEM
  */
 PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,

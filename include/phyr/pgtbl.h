@@ -43,7 +43,7 @@ struct phyr_pgtbl_config {
 	/** Leaf sizes the hardware takes, OR of powers of two; those that the format has not are left
 	 *  out. 0: all. */
 	uint64_t page_sizes;
-	/** The walker does not snoop: write lines back by the env's flush_lines, if it has one. */
+	/** The walker does not snoop: write lines back by the env's flush_lines, which must be there. */
 	bool noncoherent;
 };
 
@@ -71,7 +71,7 @@ PHYR_API void phyr_gather_init(struct phyr_gather *gather);
  * @param config  read during the call
  * @param out     written on success
  * @return 0; -EINVAL unknown size, format, levels or oa_bits, no page size left, or a member of the env
- *         that is missing; -ENOMEM
+ *         that is missing, flush_lines of a noncoherent table among them; -ENOMEM
  */
 PHYR_API int phyr_pgtbl_create(struct phyr_env *env, const struct phyr_pgtbl_config *config,
 			       struct phyr_pgtbl **out);

@@ -255,9 +255,14 @@ static int choose_table(struct soft *soft, const struct phyr_soft_config *config
 		return env_fail(soft->iommu.env, .err = -EINVAL, .call = "phyr_soft_create",
 				.addr = config->page_sizes, .limit = info.aperture.page_sizes,
 				.hint = "the hardware does not have all of these page sizes");
+	if (info.noncoherent && !soft->iommu.env->flush_lines)
+		return env_fail(soft->iommu.env, .err = -EINVAL, .call = "phyr_soft_create",
+				.hint = "the hardware does not snoop: the environment's "
+					"flush_lines is needed");
 	soft->table.size = sizeof(soft->table);
 	soft->table.levels = info.levels < USUAL_LEVELS ? info.levels : USUAL_LEVELS;
 	soft->table.oa_bits = info.oa_bits;
+	soft->table.noncoherent = info.noncoherent;
 	soft->table.page_sizes = config->page_sizes ? config->page_sizes : info.aperture.page_sizes;
 	return try_table(soft, config->page_sizes);
 }

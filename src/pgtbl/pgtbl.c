@@ -31,6 +31,9 @@ static int check_config(const struct phyr_pgtbl_config *config, struct phyr_pgtb
 	if (pt->ops->setup(config, pt))
 		return say_why(why, -EINVAL,
 			       "levels, oa_bits or page_sizes that the format does not have");
+	if (config->noncoherent && !pt->env->flush_lines)
+		return say_why(why, -EINVAL,
+			       "a walker that does not snoop needs the environment's flush_lines");
 	return 0;
 }
 
@@ -64,7 +67,7 @@ int phyr_pgtbl_create_quietly(struct phyr_env *env, const struct phyr_pgtbl_conf
 		return err;
 	setup.phys_delta = env->phys_delta;
 	setup.wide = pgtbl_wide_stores();
-	setup.noncoherent = config->noncoherent && env->flush_lines;
+	setup.noncoherent = config->noncoherent;
 	err = make_root(&setup, why);
 	if (err)
 		return err;

@@ -291,17 +291,20 @@ static void lines_of_others_are_waited_for(void **state)
 	}
 }
 
-/* An environment without the hook says that all walkers snoop. */
-static void no_hook_no_flush(void **state)
+/* An environment without the hook says that all walkers snoop: no table for one that does not. */
+static void no_hook_no_table(void **state)
 {
 	struct phyr_pgtbl_config c = {
 		.size = sizeof(c), .format = PHYR_PGTBL_VTDSS, .noncoherent = true};
-	struct setup s;
+	struct phyr_pgtbl *pt = NULL;
+	struct tenv t;
 
-	setup_config(&s, &c);
-	assert_int_equal(map_range(&s, GIB(1), GIB(1), MIB(4)), 0);
-	assert_int_equal(unmap(&s, GIB(1), MIB(4)), 0);
-	setup_fini(&s);
+	tenv_init(&t, NULL);
+	assert_int_equal(phyr_pgtbl_create(&t.env, &c, &pt), -EINVAL);
+	assert_null(pt);
+	assert_string_equal(t.last.call, "phyr_pgtbl_create");
+	assert_non_null(strstr(t.last.hint, "flush_lines"));
+	tenv_fini(&t);
 }
 
 int main(void)
@@ -311,7 +314,7 @@ int main(void)
 		cmocka_unit_test(large_leaves_and_cut_off_tables),
 		cmocka_unit_test(random_calls),
 		cmocka_unit_test(lines_of_others_are_waited_for),
-		cmocka_unit_test(no_hook_no_flush),
+		cmocka_unit_test(no_hook_no_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
