@@ -72,7 +72,7 @@ static void it_closes_while_busy(void **state)
 
 static void it_refuses_too_much(void **state)
 {
-	((struct rig *)*state)->len = (NR_DESCS + 1) * 4096;
+	((struct rig *)*state)->len = (NR_DESCS + 1) * (uint64_t)4096;
 	bench_error(bench_run(*state, life), -E2BIG);
 }
 
