@@ -52,6 +52,8 @@ example() {
 		exit 1
 	}
 }
+example "$examples/my_iommu.c"
+grep -q 'is blocked: not present' program-output
 example "$examples/map_and_look.c"
 grep -q 'leads nowhere' program-output
 example "$examples/my_env.c"
