@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The freestanding layers without a system: build.py run|cross COMPILER WORK_FOLDER
+"""The freestanding layers without a system: build.py run|cross COMPILER WORK_FOLDER [ARCHIVE]
 
  Every source of those layers is compiled with -ffreestanding and without the system's headers,
  floating point or vector registers, warnings as errors. Together they may need the mem* functions and
  nothing else. `run` then links them with main.c, which brings its own _start, system calls and mem*,
- and runs the program."""
+ and runs the program; then again with the archive that is installed, which must hold the same files."""
 import os
 import shutil
 import subprocess
@@ -72,6 +72,21 @@ class Toolchain:
         return {line.split()[0] for line in run(nm, "--format=posix", "-u", obj).splitlines()}
 
 
+def check_archive(tools, archive):
+    """It is of the same sources, and needs no more than they do."""
+    members = run("ar", "t", archive).split()
+    wanted = sorted(path.relative_to(ROOT / "src").as_posix().replace("/", "_") + ".o" for path in sources())
+    if sorted(members) != wanted:
+        sys.exit(f"{archive}: its members are not the freestanding sources: "
+                 f"{', '.join(sorted(set(members) ^ set(wanted)))}")
+    whole = tools.work / "archive.o"
+    run(tools.compiler, "-nostdlib", "-r", "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive",
+        "-o", whole)
+    more = tools.undefined(whole) - PROVIDED - {"_GLOBAL_OFFSET_TABLE_"}
+    if more:
+        sys.exit(f"{archive} needs {', '.join(sorted(more))}")
+
+
 def run_program(tools, layers):
     if tools.machine != "x86_64":
         tree.skip(f"main.c has no system calls for {tools.machine}")
@@ -96,6 +111,9 @@ def main():
     print(f"{tools.machine}: {len(objects)} files need nothing but mem*")
     if what == "run":
         run_program(tools, layers)
+        for archive in map(Path, sys.argv[4:]):
+            check_archive(tools, archive)
+            run_program(tools, archive)
 
 
 if __name__ == "__main__":

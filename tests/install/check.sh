@@ -72,6 +72,13 @@ example mine/test_my_device.c mine/my_device.c -lcmocka
 example mine/test_my_ring.c mine/my_ring.c mine/my_nic.c -lcmocka
 [ -f "$examples/../docs/testing-your-driver.md" ]
 
+# Without libc: the layers that need no system, and nothing else.
+if [ "$(uname -m)" = x86_64 ]; then
+	# shellcheck disable=SC2046
+	build_and_run freestanding "$cc" -Wall -Wextra -Wno-unused-parameter -Werror -ffreestanding \
+		-nostdlib -static "$examples/freestanding.c" $(pkg-config --cflags --libs phyr-freestanding)
+fi
+
 readelf -d program-shared | grep -q 'NEEDED.*libphyr\.so\.0' || {
 	echo 'the shared program does not need libphyr.so.0'
 	exit 1
