@@ -4,7 +4,8 @@
 # check.sh BUILD_FOLDER CC CXX
 set -eu
 build=$1 cc=$2 cxx=$3
-program=$(cd "$(dirname "$0")" && pwd)/outside.c
+here=$(cd "$(dirname "$0")" && pwd)
+program=$here/outside.c
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
@@ -70,7 +71,7 @@ mkdir mine
 cp "$examples"/my_* "$examples"/test_* mine
 example mine/test_my_device.c mine/my_device.c -lcmocka
 example mine/test_my_ring.c mine/my_ring.c mine/my_nic.c -lcmocka
-[ -f "$examples/../docs/testing-your-driver.md" ]
+"$here/../lint/links.py" "${examples%/*}"
 
 # Without libc: the layers that need no system, and nothing else.
 if [ "$(uname -m)" = x86_64 ]; then
