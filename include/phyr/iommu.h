@@ -148,7 +148,8 @@ PHYR_API void phyr_domain_destroy(struct phyr_domain *domain);
  *
  * @return 0; -EBUSY attached already, here or elsewhere, or a new hole, end or granule does not go
  *         with what is in use; -ENODEV no such device; -EOPNOTSUPP hardware and table do not
- *         go together, or leave no iova; -ENOMEM. The device is not attached on failure.
+ *         go together, leave no iova, or have more than PHYR_APERTURE_HOLES holes; -ENOMEM. The device
+ *         is not attached on failure.
  */
 PHYR_API int phyr_domain_attach(struct phyr_domain *domain, uint32_t source);
 
