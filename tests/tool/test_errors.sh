@@ -111,5 +111,34 @@ if [ "$(id -u)" -ne 0 ]; then
 	expect 1 "no right to open" io "sim:$dir/locked" --rw write --destroy-data
 fi
 
+complain() {
+	echo "FAIL: $*"
+	failures=$((failures + 1))
+}
+
+# What could not be printed is no success, whatever printed it.
+lost() {
+	"$phyr" "$@" >/dev/full 2>"$dir/err" </dev/null
+	got=$?
+	if [ $got -ne 1 ] || [ "$(wc -l <"$dir/err")" -ne 1 ] || ! grep -q "^phyr: standard output: " "$dir/err"; then
+		complain "phyr $* >/dev/full: status $got, stderr: $(cat "$dir/err")"
+	fi
+}
+lost --help
+lost --version
+lost io --help
+lost io "$img"
+lost io "$img" --json --map oneshot,twostep
+lost layout --size 1m
+lost layout --size 1m --json
+lost demo
+lost bench --filter list/append-one
+lost bench --filter list/append-one --json
+# A closed output is not replaced by the target, which then would hold the table.
+"$phyr" io "$img" --rw write --destroy-data --verify >&- 2>"$dir/err" &&
+	complain "a closed output is a success"
+"$phyr" io "$img" --verify >"$dir/out" 2>"$dir/err" ||
+	complain "the table went into the target: $(cat "$dir/err")"
+
 [ $failures -eq 0 ] || exit 1
 echo "all errors as they should be"

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* phyr: memory to a device. Finds the subcommand. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <phyr/phyr.h>
 
@@ -29,7 +33,22 @@ static void print_usage(FILE *to)
 		    "version.\n");
 }
 
-int main(int argc, char **argv)
+/*
+ * Who closes a standard descriptor must not have a target opened in its place, and a table written
+ * into it. What is written to these fails.
+ */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_usage(stderr);
@@ -48,4 +67,24 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 	fprintf(stderr, "phyr: unknown command '%s'; 'phyr --help' lists them\n", argv[1]);
 	return EXIT_USAGE;
+}
+
+/* What could not be printed is no success. */
+static int end(int status)
+{
+	bool lost = ferror(stdout);
+
+	errno = 0;
+	lost |= fclose(stdout) != 0;
+	if (!lost)
+		return status;
+	fprintf(stderr, "phyr: standard output: %s\n",
+		errno ? strerror(errno) : "not all could be written");
+	return status ? status : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	fill_standard_fds();
+	return end(run(argc, argv));
 }
