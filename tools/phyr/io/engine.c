@@ -219,6 +219,14 @@ static bool goes_on(const struct engine *e)
 	       (!team->deadline_ns || now_ns() < team->deadline_ns);
 }
 
+/* What the next I/O still waits for, to keep the pace. */
+static uint64_t pace_ns(struct engine *e)
+{
+	if (!e->team->paced)
+		return 0;
+	return pace_wait(&e->pace, e->team->opts->rate_iops ? 1 : place_next_len(e), now_ns());
+}
+
 static int prepare(struct engine *e, struct io_slot *slot)
 {
 	struct verify *v = e->team->verify;
@@ -244,6 +252,7 @@ static void begin(struct engine *e, struct io_slot *slot)
 	e->in_flight++;
 	e->unsent++;
 	e->begun_bytes += slot->len;
+	e->next_len = 0;
 	e->position = (slot->offset - e->first + slot->len) % e->size;
 	if (e->team->paced)
 		pace_took(&e->pace, e->team->opts->rate_iops ? 1 : slot->len);
@@ -255,7 +264,7 @@ static bool start_one(struct engine *e)
 	struct io_slot *slot;
 	int err;
 
-	if (!goes_on(e) || (e->team->paced && pace_wait(&e->pace, now_ns())))
+	if (!goes_on(e) || pace_ns(e))
 		return false;
 	slot = free_slot(e);
 	if (!slot || !place_choose(e, slot))
@@ -282,7 +291,7 @@ static uint64_t spare_ns(struct engine *e)
 	if (deadline)
 		ns = least(ns, deadline > now ? deadline - now : ns);
 	if (e->team->paced && goes_on(e) && free_slot(e))
-		ns = least(ns, pace_wait(&e->pace, now));
+		ns = least(ns, pace_ns(e));
 	return ns;
 }
 

@@ -94,6 +94,7 @@ struct engine {
 	struct io_slot *slots;
 	unsigned nr_slots;
 	uint64_t position; /* in its part: next offset of a sequential run */
+	uint64_t next_len; /* bytes of the I/O that waits for its pace or place; 0: not chosen */
 	uint64_t started;  /* I/Os */
 	uint64_t hashed;   /* I/Os whose data went into the checksum, in order */
 	uint64_t begun_bytes;
@@ -132,6 +133,8 @@ static inline uint64_t io_queue_depth(const struct io_opts *opts)
 /* Run one engine until nothing is left to begin and nothing in flight. */
 int engine_run(struct engine *e);
 
+/* Bytes of the next I/O, the same until it is begun. */
+uint64_t place_next_len(struct engine *e);
 /* Choose what a slot does next. @return false: nothing that would not meet another I/O in flight */
 bool place_choose(struct engine *e, struct io_slot *slot);
 

@@ -6,7 +6,7 @@
 /* How often to look for a place that no I/O in flight touches, before waiting for one to end. */
 #define TRIES 8
 
-/* Bytes of the next I/O: blocks, each power of two in the range as likely as the next. */
+/* Bytes of an I/O: blocks, each power of two in the range as likely as the next. */
 static uint64_t choose_len(struct engine *e)
 {
 	const struct io_opts *opts = e->team->opts;
@@ -22,21 +22,26 @@ static uint64_t choose_len(struct engine *e)
 	return v < low ? low : v > high ? high : v;
 }
 
+uint64_t place_next_len(struct engine *e)
+{
+	uint64_t room = rw_random(e->team->rw) ? e->size : e->size - e->position;
+
+	if (room > e->io_size - e->begun_bytes)
+		room = e->io_size - e->begun_bytes;
+	if (!e->next_len)
+		e->next_len = choose_len(e);
+	return e->next_len < room ? e->next_len : room;
+}
+
 static void choose_place(struct engine *e, struct io_slot *slot)
 {
 	uint64_t block = e->team->info->block_size, blocks;
 
-	slot->len = choose_len(e);
-	if (slot->len > e->io_size - e->begun_bytes)
-		slot->len = e->io_size - e->begun_bytes;
+	slot->len = place_next_len(e);
 	if (!rw_random(e->team->rw)) {
-		if (slot->len > e->size - e->position)
-			slot->len = e->size - e->position;
 		slot->offset = e->first + e->position;
 		return;
 	}
-	if (slot->len > e->size)
-		slot->len = e->size;
 	blocks = (e->size - slot->len) / block + 1;
 	slot->offset = e->first + rng_below(&e->rng, blocks) * block;
 }

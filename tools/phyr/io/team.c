@@ -176,6 +176,14 @@ static int run_threads(struct team *team, const char *what, const char **why)
 	return err ? err : first_error(team);
 }
 
+/* What each I/O is to its pace; 0: they differ. */
+static uint64_t pace_units(const struct io_opts *opts)
+{
+	if (opts->rate_iops)
+		return 1;
+	return opts->bs_min == opts->bs_max ? opts->bs_min : 0;
+}
+
 int team_run(struct team *team, const char **why)
 {
 	const struct io_opts *opts = team->opts;
@@ -189,8 +197,7 @@ int team_run(struct team *team, const char **why)
 
 		e->io_size = io_size_of(team, i);
 		if (team->paced)
-			pace_init(&e->pace, opts->rate, nr, i, opts->rate_iops ? 1 : opts->bs_min,
-				  team->start_ns);
+			pace_init(&e->pace, opts->rate, nr, i, pace_units(opts), team->start_ns);
 	}
 	return run_threads(team, io_map_names[team->map], why);
 }
@@ -207,6 +214,7 @@ int team_read_back(struct team *team, const char **why)
 
 		e->io_size = e->size;
 		e->begun_bytes = 0;
+		e->next_len = 0;
 		e->position = 0;
 		e->ended_ios = e->ended_bytes = 0;
 		memset(&e->result, 0, sizeof(e->result));
