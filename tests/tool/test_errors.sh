@@ -79,7 +79,11 @@ expect 2 "not from 1 to 64" io "$img" --threads 65
 expect 2 "not a number" io "$img" --threads two
 expect 2 "not a number" io "$img" --threads -1
 expect 2 "queues for 63" io "$img" --threads 64 --interrupt
-expect 2 "only 4 blocks are used" io "$img" --size 2k --threads 5
+expect 2 "only 512 bytes; a smaller --bs, or fewer threads" io "$img" --size 2k --threads 4 --bs 1k
+expect 2 "only 0 bytes" io "$img" --size 2k --threads 5 --bs 512
+expect 2 "only 2560 bytes" io "$img" --size 8k --threads 3
+expect 2 "only 1048576 bytes; a smaller --bs$" io "$img" --bs 512-2m
+expect 2 "less than an I/O" io "$img" --io-size 4k --bs 8k
 for rate in fast 10q -1m iops 5kiops -5iops 10iopss 99999999999999999999iops; do
 	expect 2 "neither bytes a second" io "$img" --rate $rate
 done

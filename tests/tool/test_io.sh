@@ -85,7 +85,9 @@ done
 io 1 'rows[0]["bytes"] == 1000 * 512' "sim:$dir/new" --size 512000 --rw write --bs 12k --threads 7 \
 	--verify --destroy-data
 io 1 'rows[0]["bytes"] == 1000 * 512' "sim:$dir/new" --size 512000 --bs 64k --verify --threads 4
-io 1 'rows[0]["bytes"] == 2048 and rows[0]["ios"] == 4' "sim:$dir/new" --size 2k --threads 4
+io 1 'rows[0]["bytes"] == 2048 and rows[0]["ios"] == 4' "sim:$dir/new" --size 2k --threads 4 --bs 512
+# I/Os are as large as was asked for, however many threads share what is to move; but for the last.
+io 1 'rows[0]["bytes"] == 10 << 10 and rows[0]["ios"] == 3' "sim:$dir/new" --io-size 10k --threads 3
 # More threads than I/Os: some have nothing to do.
 io 1 'rows[0]["bytes"] == 1536' "sim:$dir/new" --io-size 1536 --bs 512 --threads 8
 
@@ -128,7 +130,7 @@ for iommu in soft none; do
 	rm "$dir/mix"
 done
 io 1 'rows[0]["trim_bytes"] == 3 << 20 and rows[0]["ios"] == 0 and rows[0]["bytes"] == 0' "sim:$dir/random" \
-	--size 3m --rw write --bs 8m --trim 100 --destroy-data
+	--size 3m --rw write --bs 3m --trim 100 --destroy-data
 head -c 3m "$dir/random" | cmp -s -n 3145728 - /dev/zero || fail "--trim 100 left something"
 tail -c +3145729 "$dir/random" | head -c 4096 | cmp -s -n 4096 - /dev/zero && fail "--trim went past --size"
 "$phyr" io "sim:$dir/random" --rw write --trim 50 --destroy-data >"$dir/out"

@@ -71,6 +71,9 @@ static int check_sizes(struct trial *s)
 		return off_block("io-size", info);
 	if (o->bs_min % info->block_size || o->bs_max % info->block_size)
 		return off_block("bs", info);
+	if (o->io_size && o->io_size < o->bs_max)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--io-size %" PRIu64 " is less than an I/O of --bs", o->io_size);
 	return 0;
 }
 
@@ -106,16 +109,19 @@ static int check_threads(struct trial *s)
 	const struct io_opts *o = s->run->opts;
 	const struct phyr_nvme_info *info = phyr_nvme_get_info(phyr_get_nvme(s->p));
 	uint64_t blocks = o->size ? o->size / info->block_size : info->nr_blocks;
+	uint64_t part = blocks / o->threads * info->block_size;
+	char bs[32];
 
 	if (o->threads > info->queues)
 		return cli_error(EXIT_USAGE, COMMAND,
 				 "--threads %" PRIu64 ": the device has queues for %u", o->threads,
 				 info->queues);
-	if (o->threads > blocks)
+	if (part < o->bs_max)
 		return cli_error(EXIT_USAGE, COMMAND,
-				 "--threads %" PRIu64 ": only %" PRIu64
-				 " blocks are used; a thread needs one at least",
-				 o->threads, blocks);
+				 "--bs %s: a thread's part of what is used is only %" PRIu64
+				 " bytes; a smaller --bs%s",
+				 cli_size(o->bs_max, bs), part,
+				 o->threads > 1 ? ", or fewer threads" : "");
 	return 0;
 }
 

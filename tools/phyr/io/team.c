@@ -8,17 +8,19 @@
 #include "io/io.h"
 #include "rng.h"
 
-/* Where part i of n begins, of so many bytes: whole blocks, as even as they go. */
-static uint64_t part_start(const struct team *team, uint64_t bytes, unsigned i)
+/* Where part i begins, of so many bytes: whole units, as even as they go; the last has the rest. */
+static uint64_t part_start(const struct team *team, uint64_t bytes, uint64_t unit, unsigned i)
 {
-	uint64_t block = team->info->block_size, blocks = bytes / block;
+	uint64_t units = bytes / unit;
 
-	return (blocks / team->nr * i + blocks % team->nr * i / team->nr) * block;
+	if (i == team->nr)
+		return bytes;
+	return (units / team->nr * i + units % team->nr * i / team->nr) * unit;
 }
 
-static uint64_t part_size(const struct team *team, uint64_t bytes, unsigned i)
+static uint64_t part_size(const struct team *team, uint64_t bytes, uint64_t unit, unsigned i)
 {
-	return part_start(team, bytes, i + 1) - part_start(team, bytes, i);
+	return part_start(team, bytes, unit, i + 1) - part_start(team, bytes, unit, i);
 }
 
 static uint64_t used_bytes(const struct team *team)
@@ -35,7 +37,9 @@ static uint64_t io_size_of(const struct team *team, unsigned i)
 
 	if (!opts->io_size && opts->runtime_ns)
 		return UINT64_MAX;
-	return part_size(team, opts->io_size ? opts->io_size : used_bytes(team), i);
+	if (!opts->io_size)
+		return team->engines[i].size;
+	return part_size(team, opts->io_size, opts->bs_max, i);
 }
 
 static int make_queue(struct team *team, struct engine *e)
@@ -78,12 +82,12 @@ static int make_slots(struct engine *e)
 static int make_engine(struct team *team, unsigned i, const char **why)
 {
 	struct engine *e = &team->engines[i];
-	uint64_t seed = team->opts->seed * NR_MAPS + team->map;
+	uint64_t seed = team->opts->seed * NR_MAPS + team->map, block = team->info->block_size;
 	int err;
 
 	e->team = team;
-	e->first = part_start(team, used_bytes(team), i);
-	e->size = part_size(team, used_bytes(team), i);
+	e->first = part_start(team, used_bytes(team), block, i);
+	e->size = part_size(team, used_bytes(team), block, i);
 	e->rng = i ? rng_mix(seed ^ rng_mix(i)) : seed;
 	*why = "a thread's queue";
 	err = make_queue(team, e);
