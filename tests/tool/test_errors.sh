@@ -45,7 +45,12 @@ expect 2 "destroy-data" io "$img" --rw randrw
 expect 2 "beyond" io "$img" --size 2m
 expect 2 "multiples of" io "$img" --size 1000
 expect 2 "unknown option" io "$img" --frob
-expect 2 "no such option, or its value is missing" io "$img" --bs
+expect 2 "^phyr io: --bs: its value is missing" io "$img" --bs
+expect 2 "^phyr io: --json=yes: this option takes no value" io "$img" --json=yes
+expect 2 "^phyr io: -x: unknown option" io "$img" -x
+expect 2 "^phyr io: --s: unknown option" io "$img" --s
+expect 2 "^phyr layout: --json=1: this option takes no value" layout --json=1
+expect 2 "^phyr bench: --json=1: this option takes no value" bench --json=1
 expect 2 "not a size" io "$img" --bs 4q
 expect 2 "not a size" io "$img" --bs -4k
 expect 2 "not a size" io "$img" --size 1mm
@@ -78,7 +83,7 @@ expect 2 "not from 1 to 64" io "$img" --threads 0
 expect 2 "not from 1 to 64" io "$img" --threads 65
 expect 2 "not a number" io "$img" --threads two
 expect 2 "not a number" io "$img" --threads -1
-expect 2 "queues for 63" io "$img" --threads 64 --interrupt
+expect 2 "queues for 63 with --interrupt" io "$img" --threads 64 --interrupt
 expect 2 "only 512 bytes; a smaller --bs, or fewer threads" io "$img" --size 2k --threads 4 --bs 1k
 expect 2 "only 0 bytes" io "$img" --size 2k --threads 5 --bs 512
 expect 2 "only 2560 bytes" io "$img" --size 8k --threads 3

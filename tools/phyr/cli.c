@@ -25,13 +25,14 @@ int cli_error(int status, const char *command, const char *format, ...)
 	return status;
 }
 
-int cli_unknown_option(const char *command, char **argv)
+int cli_bad_option(const char *command, int option, char **argv)
 {
 	const char *text = argv[optind - 1];
 
-	if (optopt)
-		return cli_error(EXIT_USAGE, command, "%s: no such option, or its value is missing",
-				 text);
+	if (option == ':')
+		return cli_error(EXIT_USAGE, command, "%s: its value is missing", text);
+	if (optopt && !strncmp(text, "--", 2) && strchr(text, '='))
+		return cli_error(EXIT_USAGE, command, "%s: this option takes no value", text);
 	return cli_error(EXIT_USAGE, command, "%s: unknown option; 'phyr %s --help' lists them",
 			 text, command);
 }

@@ -14,8 +14,8 @@
 int cli_error(int status, const char *command, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Says what getopt_long() made of argv when it gave '?'. Returns EXIT_USAGE. */
-int cli_unknown_option(const char *command, char **argv);
+/* Says what is wrong when getopt_long(), told ":…", gave ':' or '?'. Returns EXIT_USAGE. */
+int cli_bad_option(const char *command, int option, char **argv);
 
 /* A size: digits and one of b k m g t (powers of 1024, upper or lower case). 0 or -EINVAL. */
 int cli_parse_size(const char *text, uint64_t *out);

@@ -259,7 +259,7 @@ int cmd_bench(int argc, char **argv)
 	int option, status;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
 		if (option == 'j')
 			json = true;
 		else if (option == 'f')
@@ -267,7 +267,7 @@ int cmd_bench(int argc, char **argv)
 		else if (option == 'h')
 			return puts("usage: phyr bench [--filter PART-OF-A-NAME] [--json]") < 0;
 		else
-			return cli_unknown_option("bench", argv);
+			return cli_bad_option("bench", option, argv);
 	}
 	if (optind < argc)
 		return cli_error(EXIT_USAGE, "bench", "'%s': rows are chosen by --filter %s",

@@ -23,7 +23,8 @@ static const char usage[] =
 	"split\n"
 	"  --iodepth N          I/Os in flight of each thread, 1 to 1024 (32)\n"
 	"  --threads N          each with a queue and a part of the target of its own, 1 to 64 "
-	"(1)\n"
+	"(1);\n"
+	"                       63 with --interrupt, which takes a vector a queue\n"
 	"  --size SIZE          use only the first SIZE bytes of the target\n"
 	"  --io-size SIZE       bytes to move (the size used)\n"
 	"  --runtime SECONDS    go on until then, from the start again; with --io-size until the "
@@ -353,7 +354,7 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 				 .nr_maps = 1};
 	*help = false;
 	opterr = 0;
-	while (!err && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	while (!err && (option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
 		/* getopt takes any beginning of an option; what destroys is said whole. */
 		if (option == OPT_DESTROY && strcmp(argv[optind - 1], "--destroy-data"))
 			return cli_error(EXIT_USAGE, COMMAND, "%s: say --destroy-data in full",
@@ -363,8 +364,8 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 			fputs(usage, stdout);
 			return 0;
 		}
-		err = option == '?' ? cli_unknown_option(COMMAND, argv)
-				    : take_option(option, optarg, opts);
+		err = option == ':' || option == '?' ? cli_bad_option(COMMAND, option, argv)
+						     : take_option(option, optarg, opts);
 	}
 	if (!err)
 		err = take_target(argc, argv, opts);

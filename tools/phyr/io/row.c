@@ -113,9 +113,12 @@ static int check_threads(struct trial *s)
 	char bs[32];
 
 	if (o->threads > info->queues)
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--threads %" PRIu64 ": the device has queues for %u", o->threads,
-				 info->queues);
+		return cli_error(
+			EXIT_USAGE, COMMAND,
+			"--threads %" PRIu64 ": the device has queues for %u%s", o->threads,
+			info->queues,
+			o->interrupt ? " with --interrupt: one of its vectors is the admin queue's"
+				     : "");
 	if (part < o->bs_max)
 		return cli_error(EXIT_USAGE, COMMAND,
 				 "--bs %s: a thread's part of what is used is only %" PRIu64

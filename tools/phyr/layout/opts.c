@@ -151,14 +151,14 @@ int layout_parse(int argc, char **argv, struct layout_opts *opts, bool *help)
 	*opts = (struct layout_opts){.seed = 1};
 	*help = false;
 	opterr = 0;
-	while (!status && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	while (!status && (option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
 		if (option == OPT_HELP || option == 'h') {
 			*help = true;
 			fputs(usage, stdout);
 			return 0;
 		}
-		status = option == '?' ? cli_unknown_option(COMMAND, argv)
-				       : take_option(option, optarg, opts, &said);
+		status = option == ':' || option == '?' ? cli_bad_option(COMMAND, option, argv)
+							: take_option(option, optarg, opts, &said);
 	}
 	return status ? status : check(argc, argv, opts, &said);
 }
