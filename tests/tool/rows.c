@@ -37,6 +37,20 @@ int __wrap_phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
 	return err;
 }
 
+int __real_phyr_nvme_open(struct phyr_dev *dev, struct phyr_regs *regs,
+			  const struct phyr_nvme_opts *opts, struct phyr_nvme **out);
+int __wrap_phyr_nvme_open(struct phyr_dev *dev, struct phyr_regs *regs,
+			  const struct phyr_nvme_opts *opts, struct phyr_nvme **out);
+
+struct phyr_nvme_opts rows_nvme_opts;
+
+int __wrap_phyr_nvme_open(struct phyr_dev *dev, struct phyr_regs *regs,
+			  const struct phyr_nvme_opts *opts, struct phyr_nvme **out)
+{
+	rows_nvme_opts = *opts;
+	return __real_phyr_nvme_open(dev, regs, opts, out);
+}
+
 int rows_make_file(void **state)
 {
 	int fd;

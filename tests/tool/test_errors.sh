@@ -76,8 +76,10 @@ expect 2 "leave --threads out" io "$img" --checksum --threads 2
 for seconds in x -1 1s 1. .5 1e3 1.5.5 31536001 99999999999999999999; do
 	expect 2 "not seconds" io "$img" --runtime $seconds
 done
-expect 2 "nothing to do" io "$img" --runtime 0
-expect 2 "nothing to do" io "$img" --runtime 0.000
+expect 2 "no time" io "$img" --runtime 0
+expect 2 "no time" io "$img" --runtime 0.000
+expect 2 "no time" io "$img" --timeout 0
+expect 2 "not seconds" io "$img" --timeout soon
 expect 2 "value is missing" io "$img" --runtime
 expect 2 "not from 1 to 64" io "$img" --threads 0
 expect 2 "not from 1 to 64" io "$img" --threads 65

@@ -242,6 +242,27 @@ static void resets_are_survived(void **state)
 	}
 }
 
+/* Commands that never end are waited for as long as the user said, and done again. */
+static void lost_commands_are_done_again(void **state)
+{
+	static const struct phyr_sim_nvme_fault faults[] = {{.kind = PHYR_SIM_NVME_DROP,
+							     .queue = PHYR_SIM_NVME_ANY_IO,
+							     .opcode = WRITE,
+							     .after = 20,
+							     .count = 2}};
+	const char *options = "--rw randrw --verify --bs 4k --io-size 2m --timeout 0.05";
+	const char *asleep = "--rw randrw --verify --bs 4k --io-size 2m --timeout 0.05 --interrupt";
+
+	assert_int_equal(rows_run(options, faults, 1, &row), 0);
+	assert_int_equal(rows_nvme_opts.timeout_ns, 50000000);
+	assert_true(row.result.retries >= 2);
+	assert_true(row.read_back);
+	assert_false(row_failed(&row));
+	assert_int_equal(rows_run(asleep, faults, 1, &row), 0);
+	assert_true(row.result.retries >= 2);
+	assert_false(row_failed(&row));
+}
+
 static void pulled_out(void **state)
 {
 	static const struct phyr_sim_nvme_fault faults[] = {{.kind = PHYR_SIM_NVME_GONE,
@@ -277,6 +298,7 @@ int main(void)
 		row_test(interrupts_wake),
 		row_test(late_and_out_of_order),
 		row_test(resets_are_survived),
+		row_test(lost_commands_are_done_again),
 		row_test(pulled_out),
 	};
 

@@ -156,6 +156,7 @@ static void add_opts(struct json_object *top, const struct io_opts *o)
 		json_object_object_add(top, "runtime_s", NULL);
 	add_wish(top, "rate_bytes_s", o->rate && !o->rate_iops, o->rate);
 	add_wish(top, "rate_iops", o->rate && o->rate_iops, o->rate);
+	add_double(top, "timeout_s", (double)o->timeout_ns / 1e9);
 	add_number(top, "trim_percent", o->trim);
 	add_flag(top, "interrupt", o->interrupt);
 	add_text(top, "scatter", io_scatter_names[o->scatter]);

@@ -31,6 +31,7 @@ static const char usage[] =
 	"first\n"
 	"  --rate SIZE|Niops    at most so many bytes or I/Os a second, evenly, of all threads\n"
 	"  --trim PERCENT       so much of the writes deallocates instead, 1 to 100\n"
+	"  --timeout SECONDS    of a command, before it is aborted and submitted again (10)\n"
 	"  --interrupt          sleep until the queue's interrupt instead of polling\n"
 	"  --map MODE[,MODE…]   perpage, oneshot, twostep, registered (oneshot); a row each\n"
 	"  --iommu soft|none    phyr's page tables and a simulated IOMMU, or none (soft)\n"
@@ -59,6 +60,7 @@ enum {
 	OPT_IO_SIZE,
 	OPT_RUNTIME,
 	OPT_RATE,
+	OPT_TIMEOUT,
 	OPT_TRIM,
 	OPT_INTERRUPT,
 	OPT_MAP,
@@ -83,6 +85,7 @@ static const struct option long_options[] = {
 	{"io-size", required_argument, NULL, OPT_IO_SIZE},
 	{"runtime", required_argument, NULL, OPT_RUNTIME},
 	{"rate", required_argument, NULL, OPT_RATE},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"trim", required_argument, NULL, OPT_TRIM},
 	{"interrupt", no_argument, NULL, OPT_INTERRUPT},
 	{"map", required_argument, NULL, OPT_MAP},
@@ -138,13 +141,16 @@ static int parse_number(const char *option, const char *text, uint64_t low, uint
 	return 0;
 }
 
-static int parse_runtime(const char *text, uint64_t *ns)
+static int parse_seconds(const char *option, const char *text, uint64_t *ns)
 {
 	if (cli_parse_seconds(text, ns))
 		return cli_error(EXIT_USAGE, COMMAND,
-				 "--runtime %s: not seconds; as in 10 or 0.5, a year at most",
+				 "--%s %s: not seconds; as in 10 or 0.5, a year at most", option,
 				 text);
-	return *ns ? 0 : cli_error(EXIT_USAGE, COMMAND, "--runtime %s: nothing to do", text);
+	if (!*ns)
+		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: no time to do anything", option,
+				 text);
+	return 0;
 }
 
 /* Digits and "iops": their number; -1: something else. */
@@ -253,7 +259,9 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 	case OPT_TRIM:
 		return parse_number("trim", arg, 1, 100, &opts->trim);
 	case OPT_RUNTIME:
-		return parse_runtime(arg, &opts->runtime_ns);
+		return parse_seconds("runtime", arg, &opts->runtime_ns);
+	case OPT_TIMEOUT:
+		return parse_seconds("timeout", arg, &opts->timeout_ns);
 	case OPT_RATE:
 		return parse_rate(arg, opts);
 	case OPT_SIZE:
@@ -348,6 +356,7 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 				 .bs_max = 4096,
 				 .iodepth = 32,
 				 .threads = 1,
+				 .timeout_ns = 10000000000,
 				 .seed = 1,
 				 .iommu = PHYR_IOMMU_SOFT,
 				 .maps = {MAP_ONESHOT},

@@ -29,6 +29,7 @@ struct io_opts {
 	uint64_t runtime_ns; /* 0: until io_size is moved */
 	uint64_t rate;       /* bytes or I/Os a second, of all threads; 0: no limit */
 	bool rate_iops;      /* rate is I/Os */
+	uint64_t timeout_ns; /* of a command */
 	uint64_t trim;       /* percent of writes that deallocate */
 	enum phyr_iommu_choice iommu;
 	enum io_map maps[NR_MAPS];

@@ -42,6 +42,7 @@ static int open_target(struct trial *s)
 	opts.depth = (unsigned)io_queue_depth(o);
 	opts.nvme = (struct phyr_nvme_opts){.size = sizeof(opts.nvme),
 					    .queues = (unsigned)o->threads,
+					    .timeout_ns = o->timeout_ns,
 					    .interrupts = o->interrupt};
 	err = phyr_open(o->target, &opts, &s->p);
 	return err ? failed(s, "open", err) : 0;
