@@ -8,12 +8,14 @@ NUMBER = (int, float)
 LATENCIES = {"p50": NUMBER, "p99": NUMBER, "p999": NUMBER, "p9999": NUMBER, "max": NUMBER}
 BUCKETS = [{"from_ns": int, "count": int}]
 LEAKED = {"iova": int, "tables": int, "pages": int}
+WRONG = [{"lba": int, "expected": str, "generation": (int, type(None)), "found": str,
+          "found_lba": (int, type(None)), "found_generation": (int, type(None))}]
 PATHS = {"perpage": int, "twostep": int, "same": int, "window": int, "ranges": int}
 IO = {"map": str, "iommu": str, "ios": int, "bytes": int, "seconds": NUMBER, "iops": NUMBER,
       "mib_s": NUMBER, "lat_us": LATENCIES, "histogram": BUCKETS, "map_ns_per_io": NUMBER,
       "unmap_ns_per_io": NUMBER, "desc_ns_per_io": NUMBER, "links": int, "walks": int, "ptes": int,
       "syncs": int, "invalidations": int, "iotlb_hits": int, "iotlb_misses": int, "faults": int,
-      "verify_errors": int, "leaked": LEAKED, "paths": PATHS, "trims": int, "trim_bytes": int,
+      "verify_errors": int, "wrong_blocks": WRONG, "leaked": LEAKED, "paths": PATHS, "trims": int, "trim_bytes": int,
       "trims_verified": bool, "retries": int, "rate_share": (*NUMBER, type(None)), "stopped": bool,
       "read_back": bool, "sha256": (str, type(None))}
 IO_TOP = {"version": str, "target": str, "rw": str, "bs_min": int, "bs_max": int, "iodepth": int,
@@ -45,6 +47,14 @@ def check_io_row(where, row):
     assert sum(b["count"] for b in row["histogram"]) == row["ios"], f"{where}: buckets and ios differ"
     starts = [b["from_ns"] for b in row["histogram"]]
     assert all(b == (a * 2 or 2) for a, b in zip(starts, starts[1:])), f"{where}: {starts}"
+    assert bool(row["wrong_blocks"]) == bool(row["verify_errors"]), f"{where}: wrong blocks are not told"
+    for block in row["wrong_blocks"]:
+        assert block["expected"] in ("zeroes", "generation", "stamp"), f"{where}: {block}"
+        assert (block["generation"] is not None) == (block["expected"] == "generation"), f"{where}: {block}"
+        stamped = block["found"] in ("other_block", "other_run", "generation")
+        assert stamped or block["found"] in ("zeroes", "no_stamp", "damaged"), f"{where}: {block}"
+        assert (block["found_lba"] is not None) == stamped, f"{where}: {block}"
+        assert (block["found_generation"] is not None) == stamped, f"{where}: {block}"
     lat = list(row["lat_us"].values())
     assert lat == sorted(lat), f"{where}: percentiles fall: {lat}"
     if starts:

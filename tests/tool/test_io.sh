@@ -55,7 +55,16 @@ if "$phyr" io "sim:$dir/new" --rw read --bs 64k --verify --json >"$dir/json" 2>/
 fi
 "$phyr" io "sim:$dir/mix" --rw read --verify >/dev/null 2>"$dir/err" && fail "unstamped blocks pass"
 grep -q "carry no stamp" "$dir/err" || fail "unstamped blocks are not told apart"
-grep -q '"verify_errors":1,' "$dir/json" || fail "not exactly one wrong block"
+claims 1 'rows[0]["verify_errors"] == 1 and rows[0]["wrong_blocks"] == [{"lba": 1234567 // 512,
+	"expected": "stamp", "generation": None, "found": "damaged", "found_lba": None,
+	"found_generation": None}]' || fail "not exactly one wrong block, and which"
+dd if="$dir/new" of="$dir/new" bs=512 skip=40 seek=50 count=1 conv=notrunc 2>/dev/null
+dd if=/dev/zero of="$dir/new" bs=512 seek=60 count=20 conv=notrunc 2>/dev/null
+"$phyr" io "sim:$dir/new" --rw read --bs 64k --verify >"$dir/out" 2>"$dir/err" && fail "more damage passes"
+for line in "block 50: expected a stamp of an earlier run; found block 40, generation 1" \
+	"block 60: expected a stamp of an earlier run; found zeroes" "these are the first 8;"; do
+	grep -q "^oneshot: .*$line" "$dir/out" || fail "no '$line': $(cat "$dir/out")"
+done
 
 echo "== SHA-256 as others compute it"
 head -c 5000192 /dev/urandom >"$dir/random"

@@ -137,6 +137,11 @@ static void lies_are_seen(void **state)
 
 	assert_int_equal(rows_run(options, faults, 1, &row), 0);
 	assert_int_equal(row.result.found.wrong, 3 * 8);
+	assert_int_equal(row.result.found.nr_first, VERIFY_FIRST);
+	for (unsigned i = 0; i < VERIFY_FIRST; i++) {
+		assert_int_equal(row.result.found.first[i].expected, EXPECT_GENERATION);
+		assert_int_equal(row.result.found.first[i].held, HELD_ZEROES);
+	}
 	assert_true(row_failed(&row));
 	rows_check_clean(&row);
 }
@@ -159,6 +164,8 @@ static void kept_blocks_are_seen(void **state)
 	assert_int_equal(row.result.trim_bytes, row.result.trims * 4096);
 	assert_int_equal(row.result.ios + row.result.trims, 1024);
 	assert_int_equal(row.result.found.wrong, (row.result.trims - 20) * 8);
+	assert_int_equal(row.result.found.first[0].expected, EXPECT_ZEROES);
+	assert_int_equal(row.result.found.first[0].held, HELD_GENERATION);
 	rows_check_clean(&row);
 }
 

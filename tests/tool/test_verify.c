@@ -63,6 +63,80 @@ static void damage_is_seen(void **state)
 	assert_int_equal(look().unstamped, 0);
 }
 
+static struct verify_wrong the_one(void)
+{
+	struct verify_found found = look();
+
+	assert_int_equal(found.wrong, 1);
+	assert_int_equal(found.nr_first, 1);
+	return found.first[0];
+}
+
+static void check_one(uint64_t lba, enum verify_expected expected, uint32_t generation,
+		      enum verify_held held, uint64_t held_lba, uint64_t held_generation)
+{
+	struct verify_wrong w = the_one();
+
+	assert_int_equal(w.lba, lba);
+	assert_int_equal(w.expected, expected);
+	assert_int_equal(w.generation, generation);
+	assert_int_equal(w.held, held);
+	assert_int_equal(w.held_lba, held_lba);
+	assert_int_equal(w.held_generation, held_generation);
+}
+
+/* Which block, what it should be, and what it is instead. */
+static void wrong_is_told(void **state)
+{
+	uint64_t old[BLOCK / 8];
+
+	start(RW_WRITE, sizeof(disk), true);
+	disk[6][1] = 1;
+	check_one(6, EXPECT_ZEROES, 0, HELD_NO_STAMP, 0, 0);
+	verify_fill(&v, disk, 0, sizeof(disk));
+	memcpy(old, disk[3], BLOCK);
+	verify_fill(&v, disk[3], 3, BLOCK);
+	memcpy(disk[3], old, BLOCK);
+	check_one(3, EXPECT_GENERATION, 2, HELD_GENERATION, 3, 1);
+	memcpy(disk[3], disk[4], BLOCK);
+	check_one(3, EXPECT_GENERATION, 2, HELD_OTHER_BLOCK, 4, 1);
+	memcpy(disk[3], old, BLOCK);
+	disk[3][20] ^= 1;
+	check_one(3, EXPECT_GENERATION, 2, HELD_DAMAGED, 0, 0);
+	memset(disk[3], 0, BLOCK);
+	check_one(3, EXPECT_GENERATION, 2, HELD_ZEROES, 0, 0);
+	assert_int_equal(look().unstamped, 1);
+	v.seed++;
+	verify_fill(&v, disk[3], 3, BLOCK);
+	v.seed--;
+	assert_int_equal(v.generation[3], 3);
+	check_one(3, EXPECT_GENERATION, 3, HELD_OTHER_RUN, 3, 3);
+	memcpy(disk[3], old, BLOCK);
+	verify_trim(&v, 3, BLOCK);
+	check_one(3, EXPECT_ZEROES, 0, HELD_GENERATION, 3, 1);
+}
+
+/* A block that is read wrong twice counts twice and is told of once. */
+static void found_together(void **state)
+{
+	struct verify_found sum = {0}, all, one;
+
+	start(RW_READ, 0, true);
+	disk[1][0] = 7;
+	one = (struct verify_found){0};
+	verify_check(&v, disk[1], 1, BLOCK, &one);
+	all = look();
+	verify_merge(&sum, &one);
+	verify_merge(&sum, &all);
+	verify_merge(&sum, &all);
+	assert_int_equal(sum.wrong, 2 * NR + 1);
+	assert_int_equal(sum.unstamped, 2 * NR + 1);
+	assert_int_equal(sum.nr_first, NR);
+	assert_int_equal(sum.first[0].lba, 1);
+	assert_int_equal(sum.first[1].lba, 0);
+	assert_int_equal(sum.first[2].lba, 2);
+}
+
 static void unwritten(void **state)
 {
 	start(RW_WRITE, 0, true);
@@ -113,6 +187,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(damage_is_seen, teardown),
+		cmocka_unit_test_teardown(wrong_is_told, teardown),
+		cmocka_unit_test_teardown(found_together, teardown),
 		cmocka_unit_test_teardown(unwritten, teardown),
 		cmocka_unit_test_teardown(deallocated, teardown),
 		cmocka_unit_test_teardown(deallocated_unknown, teardown),

@@ -28,10 +28,10 @@ static void add_flag(struct json_object *to, const char *name, bool v)
 	json_object_object_add(to, name, json_object_new_boolean(v));
 }
 
-/* null where nothing was asked for. */
-static void add_wish(struct json_object *to, const char *name, bool asked, uint64_t v)
+/* null where there is none. */
+static void add_number_if(struct json_object *to, const char *name, bool any, uint64_t v)
 {
-	json_object_object_add(to, name, asked ? json_object_new_uint64(v) : NULL);
+	json_object_object_add(to, name, any ? json_object_new_uint64(v) : NULL);
 }
 
 static struct json_object *add_object(struct json_object *to, const char *name)
@@ -106,6 +106,29 @@ static void add_course(struct json_object *to, const struct io_run *run, const s
 	add_flag(to, "read_back", r->read_back);
 }
 
+static void add_wrong_blocks(struct json_object *to, const struct verify_found *found)
+{
+	static const char *const expected[] = {"anything", "zeroes", "generation", "stamp"};
+	static const char *const held[] = {"zeroes",      "no_stamp",  "damaged",
+					   "other_block", "other_run", "generation"};
+	struct json_object *array = json_object_new_array();
+
+	for (unsigned i = 0; i < found->nr_first; i++) {
+		const struct verify_wrong *w = &found->first[i];
+		struct json_object *block = json_object_new_object();
+		bool stamped = w->held >= HELD_OTHER_BLOCK;
+
+		add_number(block, "lba", w->lba);
+		add_text(block, "expected", expected[w->expected]);
+		add_number_if(block, "generation", w->expected == EXPECT_GENERATION, w->generation);
+		add_text(block, "found", held[w->held]);
+		add_number_if(block, "found_lba", stamped, w->held_lba);
+		add_number_if(block, "found_generation", stamped, w->held_generation);
+		json_object_array_add(array, block);
+	}
+	json_object_object_add(to, "wrong_blocks", array);
+}
+
 static void add_counts(struct json_object *to, const struct io_row *r)
 {
 	struct json_object *part;
@@ -119,6 +142,7 @@ static void add_counts(struct json_object *to, const struct io_row *r)
 	add_number(to, "iotlb_misses", r->counts.iotlb_misses);
 	add_number(to, "faults", r->faults);
 	add_number(to, "verify_errors", r->result.found.wrong);
+	add_wrong_blocks(to, &r->result.found);
 	part = add_object(to, "leaked");
 	add_number(part, "iova", r->leaked_iova);
 	add_number(part, "tables", r->leaked_tables);
@@ -154,8 +178,8 @@ static void add_opts(struct json_object *top, const struct io_opts *o)
 		add_double(top, "runtime_s", (double)o->runtime_ns / 1e9);
 	else
 		json_object_object_add(top, "runtime_s", NULL);
-	add_wish(top, "rate_bytes_s", o->rate && !o->rate_iops, o->rate);
-	add_wish(top, "rate_iops", o->rate && o->rate_iops, o->rate);
+	add_number_if(top, "rate_bytes_s", o->rate && !o->rate_iops, o->rate);
+	add_number_if(top, "rate_iops", o->rate && o->rate_iops, o->rate);
 	add_double(top, "timeout_s", (double)o->timeout_ns / 1e9);
 	add_number(top, "trim_percent", o->trim);
 	add_flag(top, "interrupt", o->interrupt);

@@ -122,6 +122,35 @@ static const char *stop_text(const struct io_opts *o, const struct io_row *r)
 			 : "; what was written was not read back";
 }
 
+static void print_wrong(const char *name, const struct verify_wrong *w)
+{
+	printf("%s: wrong block %" PRIu64 ": expected ", name, w->lba);
+	if (w->expected == EXPECT_GENERATION)
+		printf("generation %" PRIu32, w->generation);
+	else
+		printf(w->expected == EXPECT_ZEROES ? "zeroes" : "a stamp of an earlier run");
+	printf("; found ");
+	if (w->held == HELD_OTHER_BLOCK)
+		printf("block %" PRIu64 ", ", w->held_lba);
+	if (w->held >= HELD_OTHER_BLOCK)
+		printf("generation %" PRIu64 "%s\n", w->held_generation,
+		       w->held == HELD_OTHER_RUN ? " of another run" : "");
+	else
+		puts(w->held == HELD_ZEROES    ? "zeroes"
+		     : w->held == HELD_DAMAGED ? "a stamp with damaged data"
+					       : "no stamp");
+}
+
+static void print_found(const char *name, const struct verify_found *found)
+{
+	for (unsigned i = 0; i < found->nr_first; i++)
+		print_wrong(name, &found->first[i]);
+	if (found->nr_first == VERIFY_FIRST)
+		printf("%s: these are the first %u; a block counts as wrong whenever it is read "
+		       "so\n",
+		       name, VERIFY_FIRST);
+}
+
 /* What is said of a row only when there is something to say. */
 static void print_notes(const struct io_run *run, const struct io_row *r)
 {
@@ -137,6 +166,7 @@ static void print_notes(const struct io_run *run, const struct io_row *r)
 	if (sum->retries)
 		printf("%s: %" PRIu64 " I/Os submitted again after a reset of the controller\n",
 		       name, sum->retries);
+	print_found(name, &sum->found);
 	if (r->stopped)
 		printf("%s: stopped after %.1f s%s\n", name, r->seconds, stop_text(o, r));
 	if (r->sha256[0])
@@ -147,7 +177,8 @@ static void print_notes(const struct io_run *run, const struct io_row *r)
 
 static bool has_notes(const struct io_opts *o, const struct io_row *r)
 {
-	return o->rate || o->checksum || r->result.trims || r->result.retries || r->stopped;
+	return o->rate || o->checksum || r->result.trims || r->result.retries || r->stopped ||
+	       r->result.found.nr_first;
 }
 
 void print_rows(const struct io_run *run, const struct io_row *rows, unsigned nr)

@@ -213,8 +213,7 @@ static int read_back(struct trial *s, struct io_row *row, const char **why)
 	row->reread = true;
 	err = team_read_back(&s->team, why);
 	team_result(&s->team, &r);
-	row->result.found.wrong += r.found.wrong;
-	row->result.found.unstamped += r.found.unstamped;
+	verify_merge(&row->result.found, &r.found);
 	row->result.retries += r.retries;
 	row->stopped = team_was_stopped(&s->team);
 	row->read_back = !err && !row->stopped;

@@ -248,8 +248,7 @@ static void add_result(struct engine_result *sum, const struct engine_result *r)
 	sum->timed += r->timed;
 	for (unsigned i = 0; i < NR_PATHS; i++)
 		sum->paths[i] += r->paths[i];
-	sum->found.wrong += r->found.wrong;
-	sum->found.unstamped += r->found.unstamped;
+	verify_merge(&sum->found, &r->found);
 	hist_merge(&sum->latency, &r->latency);
 }
 

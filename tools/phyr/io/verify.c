@@ -109,41 +109,80 @@ void verify_trim(struct verify *v, uint64_t lba, uint64_t len)
 		v->generation[lba] |= VERIFY_TRIMMED;
 }
 
-enum expectation { ANYTHING, ZEROES, STAMP };
-
-static enum expectation expected(const struct verify *v, uint64_t lba)
+static enum verify_expected expected(const struct verify *v, uint64_t lba)
 {
 	if (v->generation[lba] & VERIFY_TRIMMED)
-		return v->trims_zero ? ZEROES : ANYTHING;
-	if (v->generation[lba] || v->stamped)
-		return STAMP;
-	return v->starts_zeroed ? ZEROES : ANYTHING;
+		return v->trims_zero ? EXPECT_ZEROES : EXPECT_ANYTHING;
+	if (v->generation[lba])
+		return EXPECT_GENERATION;
+	if (v->stamped)
+		return EXPECT_STAMP;
+	return v->starts_zeroed ? EXPECT_ZEROES : EXPECT_ANYTHING;
 }
 
-static bool stamp_is_right(const struct verify *v, const struct stamp *stamp, uint64_t lba)
+static bool block_is_right(const struct verify *v, const uint64_t *words, uint64_t lba)
 {
-	uint32_t generation = v->generation[lba];
-
-	if (stamp->lba != lba)
-		return false;
-	return !generation || (stamp->generation == generation && stamp->seed == v->seed);
-}
-
-static bool block_is_right(const struct verify *v, const uint64_t *words, uint64_t lba,
-			   struct verify_found *found)
-{
-	enum expectation what = expected(v, lba);
+	enum verify_expected what = expected(v, lba);
 	size_t nr = v->block_size / 8;
 	struct stamp stamp;
 
-	if (what != STAMP)
-		return what == ANYTHING || block_is_zero(words, nr);
+	if (what == EXPECT_ANYTHING || what == EXPECT_ZEROES)
+		return what == EXPECT_ANYTHING || block_is_zero(words, nr);
 	memcpy(&stamp, words, sizeof(stamp));
-	if (stamp.magic != MAGIC) {
-		found->unstamped++;
+	if (stamp.magic != MAGIC || stamp.lba != lba)
 		return false;
+	if (what == EXPECT_GENERATION &&
+	    (stamp.generation != v->generation[lba] || stamp.seed != v->seed))
+		return false;
+	return block_is_whole(words, nr, &stamp);
+}
+
+/*
+ * What is wrong.
+ */
+
+static enum verify_held what_it_holds(const struct verify *v, const uint64_t *words, uint64_t lba,
+				      const struct stamp *stamp)
+{
+	size_t nr = v->block_size / 8;
+
+	if (block_is_zero(words, nr))
+		return HELD_ZEROES;
+	if (stamp->magic != MAGIC)
+		return HELD_NO_STAMP;
+	if (!block_is_whole(words, nr, stamp))
+		return HELD_DAMAGED;
+	if (stamp->lba != lba)
+		return HELD_OTHER_BLOCK;
+	return stamp->seed == v->seed ? HELD_GENERATION : HELD_OTHER_RUN;
+}
+
+static void remember(struct verify_found *found, const struct verify_wrong *wrong)
+{
+	for (unsigned i = 0; i < found->nr_first; i++)
+		if (found->first[i].lba == wrong->lba)
+			return;
+	if (found->nr_first < VERIFY_FIRST)
+		found->first[found->nr_first++] = *wrong;
+}
+
+static __attribute__((noinline)) void take_wrong(const struct verify *v, const uint64_t *words,
+						 uint64_t lba, struct verify_found *found)
+{
+	struct verify_wrong wrong = {.lba = lba, .expected = expected(v, lba)};
+	struct stamp stamp;
+
+	memcpy(&stamp, words, sizeof(stamp));
+	wrong.held = what_it_holds(v, words, lba, &stamp);
+	if (wrong.expected == EXPECT_GENERATION)
+		wrong.generation = v->generation[lba];
+	if (wrong.held >= HELD_OTHER_BLOCK) {
+		wrong.held_lba = stamp.lba;
+		wrong.held_generation = stamp.generation;
 	}
-	return stamp_is_right(v, &stamp, lba) && block_is_whole(words, nr, &stamp);
+	found->wrong++;
+	found->unstamped += wrong.expected != EXPECT_ZEROES && wrong.held <= HELD_NO_STAMP;
+	remember(found, &wrong);
 }
 
 void verify_check(const struct verify *v, const void *buf, uint64_t lba, uint64_t len,
@@ -152,5 +191,14 @@ void verify_check(const struct verify *v, const void *buf, uint64_t lba, uint64_
 	const char *at = buf;
 
 	for (const char *end = at + len; at < end; at += v->block_size, lba++)
-		found->wrong += !block_is_right(v, (const uint64_t *)at, lba, found);
+		if (!block_is_right(v, (const uint64_t *)at, lba))
+			take_wrong(v, (const uint64_t *)at, lba, found);
+}
+
+void verify_merge(struct verify_found *to, const struct verify_found *from)
+{
+	to->wrong += from->wrong;
+	to->unstamped += from->unstamped;
+	for (unsigned i = 0; i < from->nr_first; i++)
+		remember(to, &from->first[i]);
 }
