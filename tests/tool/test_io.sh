@@ -151,6 +151,13 @@ echo "== a histogram of latencies"
 [ "$(sed -n '/^latencies, twostep/,$p' "$dir/out" | awk '/%$/ { n += $(NF-2) } END { print n }')" -eq 1024 ] ||
 	fail "the histogram has not all I/Os"
 
+echo "== a row of no I/O has no means, and says so"
+"$phyr" io "sim:$dir/new" --runtime 0.0000001 >"$dir/out"
+grep -q '^oneshot: no I/O was begun in the run time$' "$dir/out" || fail "a run of nothing: $(cat "$dir/out")"
+"$phyr" io "sim:$dir/random" --size 1m --bs 64k --rw write --trim 100 --destroy-data --map $all >"$dir/out"
+[ "$(grep -cE '^[a-z]+( +-){7} .* 0  (-|window)$' "$dir/out")" -eq 4 ] || fail "means of no I/O: $(cat "$dir/out")"
+[ "$(grep -cE '^[a-z]+ +0 +0 ( +-){8}$' "$dir/out")" -eq 4 ] || fail "latencies of no I/O: $(cat "$dir/out")"
+
 echo "== nothing printed is wider than 100 columns"
 "$phyr" io sim:"$dir/new" --histogram --map $all --threads 2 --bs 512-64k --runtime 0.2 --rate 100m \
 	--rw randrw --verify --destroy-data >"$dir/out"

@@ -158,6 +158,8 @@ def test_simulated():
     assert one.stdout.startswith("SIMULATED") and one.returncode == 0
     assert one.stdout == run("--size", "8m", "--seed", "5", right=False).stdout
     assert one.stdout != run("--size", "8m", "--seed", "6", right=False).stdout
+    for size, said in (("4k", "in 1 run.\n"), ("1m", " runs; the longest ")):
+        assert said in run("--size", size, "--seed", "5", right=False).stdout, size
     # Of this very process, which anybody may look into; not where its pages lie.
     d = layout("--pid", str(os.getpid()), right=False)
     assert d["memory"] == "simulated" and d["pid"] == os.getpid()

@@ -42,10 +42,28 @@ static void print_heading(const struct io_opts *o)
 	printf("\n");
 }
 
-/* A latency in us, with a decimal as long as there is room for it. */
-static void print_us(uint64_t ns)
+/* A mean over no I/O is none. */
+static void print_mean(const struct io_row *r, int width, int decimals, double v)
 {
-	printf(" %8.*f", ns < 100000000 ? 1 : 0, (double)ns / 1e3);
+	if (r->result.ios)
+		printf(" %*.*f", width, decimals, v);
+	else
+		printf(" %*s", width, "-");
+}
+
+/* A latency in us, with a decimal as long as there is room for it. */
+static void print_us(const struct io_row *r, uint64_t ns)
+{
+	print_mean(r, 8, ns < 100000000 ? 1 : 0, (double)ns / 1e3);
+}
+
+static void print_latencies(const struct io_row *r)
+{
+	static const double quantiles[] = {0.5, 0.99, 0.999, 0.9999};
+
+	for (unsigned i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		print_us(r, hist_quantile(&r->result.latency, quantiles[i]));
+	print_us(r, r->result.latency.max);
 }
 
 static void print_speed(const struct io_row *rows, unsigned nr)
@@ -56,21 +74,19 @@ static void print_speed(const struct io_row *rows, unsigned nr)
 	       "p99", "p99.9", "p99.99", "max", "mapping", "unmapp.", "desc");
 	for (unsigned i = 0; i < nr; i++) {
 		const struct io_row *r = &rows[i];
-		const struct hist *lat = &r->result.latency;
 
 		printf("%-10s %8.0f %6.0f ", io_map_names[r->map], r->iops, r->mib_s);
-		print_us(hist_quantile(lat, 0.5));
-		print_us(hist_quantile(lat, 0.99));
-		print_us(hist_quantile(lat, 0.999));
-		print_us(hist_quantile(lat, 0.9999));
-		print_us(lat->max);
-		printf("  %7.0f %8.0f %6.0f\n", r->map_ns, r->unmap_ns, r->desc_ns);
+		print_latencies(r);
+		print_mean(r, 8, 0, r->map_ns);
+		print_mean(r, 8, 0, r->unmap_ns);
+		print_mean(r, 6, 0, r->desc_ns);
+		printf("\n");
 	}
 }
 
-static double per(const struct io_row *r, uint64_t count)
+static void print_per_io(const struct io_row *r, int width, uint64_t count)
 {
-	return r->result.ios ? (double)count / (double)r->result.ios : 0;
+	print_mean(r, width, 2, r->result.ios ? (double)count / (double)r->result.ios : 0);
 }
 
 /* What the mappings turned out to be. */
@@ -84,7 +100,7 @@ static void print_paths(const struct io_row *r)
 		printf("%s%s", between, io_path_names[i]);
 		between = ",";
 	}
-	printf("\n");
+	printf("%s\n", *between ? "" : "-");
 }
 
 static void print_counts(const struct io_row *rows, unsigned nr)
@@ -96,12 +112,16 @@ static void print_counts(const struct io_row *rows, unsigned nr)
 		const struct io_row *r = &rows[i];
 		const struct counts *c = &r->counts;
 
-		printf("%-10s %6.2f %6.2f %7.2f %6.2f %6.2f %8.2f %7.2f   %6" PRIu64 " %5" PRIu64
-		       " %6" PRIu64 "  ",
-		       io_map_names[r->map], per(r, c->links), per(r, c->walks), per(r, c->ptes),
-		       per(r, c->syncs), per(r, c->invalidations), per(r, c->iotlb_hits),
-		       per(r, c->iotlb_misses), r->faults, r->result.found.wrong,
-		       r->leaked_iova + r->leaked_tables + r->leaked_pages);
+		printf("%-10s", io_map_names[r->map]);
+		print_per_io(r, 6, c->links);
+		print_per_io(r, 6, c->walks);
+		print_per_io(r, 7, c->ptes);
+		print_per_io(r, 6, c->syncs);
+		print_per_io(r, 6, c->invalidations);
+		print_per_io(r, 8, c->iotlb_hits);
+		print_per_io(r, 7, c->iotlb_misses);
+		printf("   %6" PRIu64 " %5" PRIu64 " %6" PRIu64 "  ", r->faults,
+		       r->result.found.wrong, r->leaked_iova + r->leaked_tables + r->leaked_pages);
 		print_paths(r);
 	}
 }
@@ -151,6 +171,11 @@ static void print_found(const char *name, const struct verify_found *found)
 		       name, VERIFY_FIRST);
 }
 
+static bool nothing_begun(const struct io_row *r)
+{
+	return !r->result.ios && !r->result.trims;
+}
+
 /* What is said of a row only when there is something to say. */
 static void print_notes(const struct io_run *run, const struct io_row *r)
 {
@@ -160,6 +185,8 @@ static void print_notes(const struct io_run *run, const struct io_row *r)
 
 	if (o->rate)
 		printf("%s: %.1f %% of the rate asked for\n", name, 100 * r->rate_share);
+	if (nothing_begun(r))
+		printf("%s: no I/O was begun%s\n", name, o->runtime_ns ? " in the run time" : "");
 	if (sum->trims)
 		printf("%s: %" PRIu64 " deallocates, %.1f MiB, %s\n", name, sum->trims,
 		       (double)sum->trim_bytes / 1048576, trim_text(run));
@@ -177,8 +204,8 @@ static void print_notes(const struct io_run *run, const struct io_row *r)
 
 static bool has_notes(const struct io_opts *o, const struct io_row *r)
 {
-	return o->rate || o->checksum || r->result.trims || r->result.retries || r->stopped ||
-	       r->result.found.nr_first;
+	return nothing_begun(r) || o->rate || o->checksum || r->result.trims || r->result.retries ||
+	       r->stopped || r->result.found.nr_first;
 }
 
 void print_rows(const struct io_run *run, const struct io_row *rows, unsigned nr)

@@ -29,6 +29,19 @@ static void print_whose(const struct layout *l)
 		fputs(o->file ? o->file : layout_backing_names[o->backing], stdout);
 }
 
+static void print_runs(const struct layout *l, const struct figures *f)
+{
+	if (f->stats.runs == 1) {
+		printf(" in 1 run.\n");
+		return;
+	}
+	printf(" in %" PRIu64 " runs; the longest ", f->stats.runs);
+	print_bytes(f->stats.longest_pages * PHYR_PAGE_SIZE);
+	printf(", the mean ");
+	print_bytes(l->list.len / f->stats.runs);
+	printf(".\n");
+}
+
 /* The first line says whether this is real. */
 static void print_heading(const struct layout *l, const struct figures *f)
 {
@@ -44,11 +57,7 @@ static void print_heading(const struct layout *l, const struct figures *f)
 		printf(": ");
 	}
 	print_bytes(l->list.len);
-	printf(" in %" PRIu64 " runs; the longest ", f->stats.runs);
-	print_bytes(f->stats.longest_pages * PHYR_PAGE_SIZE);
-	printf(", the mean ");
-	print_bytes(l->list.len / f->stats.runs);
-	printf(".\n");
+	print_runs(l, f);
 	if (l->memory == MEMORY_SEEN)
 		printf("Not pinned: %s.\n", l->why);
 }
