@@ -114,6 +114,29 @@ int cli_parse_number(const char *text, uint64_t *out)
 	return 0;
 }
 
+int cli_bad_size(const char *command, const char *option, const char *text)
+{
+	return cli_error(EXIT_USAGE, command,
+			 "--%s %s: not a size; digits and at most one unit of k, m, g, t", option,
+			 text);
+}
+
+int cli_take_size(const char *command, const char *option, const char *text, uint64_t *out)
+{
+	return cli_parse_size(text, out) ? cli_bad_size(command, option, text) : 0;
+}
+
+int cli_take_number(const char *command, const char *option, const char *text, uint64_t low,
+		    uint64_t high, uint64_t *out)
+{
+	if (cli_parse_number(text, out))
+		return cli_error(EXIT_USAGE, command, "--%s %s: not a number", option, text);
+	if (*out < low || *out > high)
+		return cli_error(EXIT_USAGE, command, "--%s %s: not from %ju to %ju", option, text,
+				 (uintmax_t)low, (uintmax_t)high);
+	return 0;
+}
+
 /* Digits after a point, as nanoseconds; *text is advanced past them. */
 static uint64_t take_fraction(const char **text)
 {

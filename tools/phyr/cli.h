@@ -26,6 +26,12 @@ int cli_parse_number(const char *text, uint64_t *out);
 /* Seconds, with a fraction if there is one, as nanoseconds; up to CLI_SECONDS_MAX. 0 or -EINVAL. */
 int cli_parse_seconds(const char *text, uint64_t *ns);
 #define CLI_SECONDS_MAX UINT64_C(31536000)
+/* The same for the value of an option: what is wrong with it is said. 0 or EXIT_USAGE. */
+int cli_take_size(const char *command, const char *option, const char *text, uint64_t *out);
+int cli_bad_size(const char *command, const char *option, const char *text);
+/* From low to high, both included. */
+int cli_take_number(const char *command, const char *option, const char *text, uint64_t low,
+		    uint64_t high, uint64_t *out);
 /* The index of text in a NULL-ended array of names, or -EINVAL. */
 int cli_parse_choice(const char *text, const char *const *names);
 /* Names joined with commas, for messages. */

@@ -7,13 +7,13 @@
  */
 #include "bench/bench.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "cmd.h"
+#include "json_out.h"
 
 #define SAMPLES   15u
 #define SAMPLE_NS 2000000
@@ -122,45 +122,35 @@ static void print_row(const struct result *r)
 	fflush(stdout);
 }
 
-static void add_double(struct json_object *to, const char *name, double v)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%.4f", v);
-	json_object_object_add(to, name, json_object_new_double_s(v, text));
-}
-
 static struct json_object *json_row(const struct result *r)
 {
 	struct json_object *row = json_object_new_object();
 
-	json_object_object_add(row, "name", json_object_new_string(r->c->name));
-	add_double(row, "ns", r->ns);
-	add_double(row, "min_ns", r->min_ns);
-	json_object_object_add(row, "per", json_object_new_string(r->c->per));
-	add_double(row, "ratio", r->ratio);
-	json_object_object_add(row, "limit", json_object_new_string(limit_names[r->c->limit]));
+	json_add_text(row, "name", r->c->name);
+	json_add_double(row, "ns", 4, r->ns);
+	json_add_double(row, "min_ns", 4, r->min_ns);
+	json_add_text(row, "per", r->c->per);
+	json_add_double(row, "ratio", 4, r->ratio);
+	json_add_text(row, "limit", limit_names[r->c->limit]);
 	return row;
 }
 
 static void print_json(struct json_object *rows)
 {
-	struct json_object *top = json_object_new_object(), *l = json_object_new_object();
+	struct json_object *top = json_object_new_object(), *l;
 
-	json_object_object_add(top, "version", json_object_new_string(phyr_version()));
-	json_object_object_add(top, "compiler", json_object_new_string(PHYR_BUILD_COMPILER));
-	json_object_object_add(top, "flags", json_object_new_string(PHYR_BUILD_FLAGS));
+	json_add_text(top, "version", phyr_version());
+	json_add_text(top, "compiler", PHYR_BUILD_COMPILER);
+	json_add_text(top, "flags", PHYR_BUILD_FLAGS);
+	l = json_add_object(top, "limits");
 	for (unsigned i = 0; i < NR_LIMITS; i++) {
 		char name[32];
 
 		snprintf(name, sizeof(name), "%s_ns", limit_names[i]);
-		add_double(l, name, median(limits[i].v, limits[i].nr));
+		json_add_double(l, name, 4, median(limits[i].v, limits[i].nr));
 	}
-	json_object_object_add(top, "limits", l);
 	json_object_object_add(top, "rows", rows);
-	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
-							 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(top);
+	json_end(top);
 }
 
 static void print_limits(void)

@@ -102,24 +102,17 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-static int bad_size(const char *option, const char *text)
-{
-	return cli_error(EXIT_USAGE, COMMAND,
-			 "--%s %s: not a size; digits and at most one unit of k, m, g, t", option,
-			 text);
-}
-
 static int parse_size(const char *option, const char *text, uint64_t *out)
 {
-	if (cli_parse_size(text, out))
-		return bad_size(option, text);
+	if (cli_take_size(COMMAND, option, text, out))
+		return EXIT_USAGE;
 	return *out ? 0 : cli_error(EXIT_USAGE, COMMAND, "--%s 0: nothing to do", option);
 }
 
 static int parse_bs(const char *text, struct io_opts *opts)
 {
 	if (cli_parse_size_range(text, &opts->bs_min, &opts->bs_max))
-		return bad_size("bs", text);
+		return cli_bad_size(COMMAND, "bs", text);
 	if (opts->bs_min > opts->bs_max)
 		return cli_error(EXIT_USAGE, COMMAND, "--bs %s: the first size is the larger",
 				 text);
@@ -127,17 +120,6 @@ static int parse_bs(const char *text, struct io_opts *opts)
 		return cli_error(EXIT_USAGE, COMMAND, "--bs %s: from 512 bytes to 8m", text);
 	if (opts->bs_min % 512 || opts->bs_max % 512)
 		return cli_error(EXIT_USAGE, COMMAND, "--bs %s: multiples of 512 bytes", text);
-	return 0;
-}
-
-static int parse_number(const char *option, const char *text, uint64_t low, uint64_t high,
-			uint64_t *out)
-{
-	if (cli_parse_number(text, out))
-		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: not a number", option, text);
-	if (*out < low || *out > high)
-		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: not from %ju to %ju", option, text,
-				 (uintmax_t)low, (uintmax_t)high);
 	return 0;
 }
 
@@ -253,11 +235,11 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 	case OPT_BS:
 		return parse_bs(arg, opts);
 	case OPT_IODEPTH:
-		return parse_number("iodepth", arg, 1, 1024, &opts->iodepth);
+		return cli_take_number(COMMAND, "iodepth", arg, 1, 1024, &opts->iodepth);
 	case OPT_THREADS:
-		return parse_number("threads", arg, 1, 64, &opts->threads);
+		return cli_take_number(COMMAND, "threads", arg, 1, 64, &opts->threads);
 	case OPT_TRIM:
-		return parse_number("trim", arg, 1, 100, &opts->trim);
+		return cli_take_number(COMMAND, "trim", arg, 1, 100, &opts->trim);
 	case OPT_RUNTIME:
 		return parse_seconds("runtime", arg, &opts->runtime_ns);
 	case OPT_TIMEOUT:
@@ -271,7 +253,7 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 	case OPT_CREATE:
 		return parse_size("create", arg, &opts->create);
 	case OPT_SEED:
-		return parse_number("seed", arg, 0, UINT64_MAX, &opts->seed);
+		return cli_take_number(COMMAND, "seed", arg, 0, UINT64_MAX, &opts->seed);
 	case OPT_MAP:
 		return parse_maps(arg, opts);
 	case OPT_RW:

@@ -48,10 +48,8 @@ struct said {
 
 static int parse_size(const char *text, struct layout_opts *opts)
 {
-	if (cli_parse_size(text, &opts->size))
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--size %s: not a size; digits and at most one unit of k, m, g, t",
-				 text);
+	if (cli_take_size(COMMAND, "size", text, &opts->size))
+		return EXIT_USAGE;
 	if (!opts->size || opts->size % PHYR_PAGE_SIZE)
 		return cli_error(EXIT_USAGE, COMMAND, "--size %s: whole pages of 4k, at least one",
 				 text);
@@ -117,9 +115,7 @@ static int take_option(int option, const char *arg, struct layout_opts *opts, st
 		said->range = true;
 		return parse_range(arg, opts);
 	case OPT_SEED:
-		if (cli_parse_number(arg, &opts->seed))
-			return cli_error(EXIT_USAGE, COMMAND, "--seed %s: not a number", arg);
-		return 0;
+		return cli_take_number(COMMAND, "seed", arg, 0, UINT64_MAX, &opts->seed);
 	default:
 		opts->json = true;
 		return 0;
