@@ -134,7 +134,12 @@ PHYR_API int phyr_nvme_rescan(struct phyr_nvme *nvme);
  * Reset the controller and bring it up again, now: as the driver does by itself when it fails.
  *
  * Commands in flight end at the next poll of their queue. When another thread is at it, its reset is
- * waited for. Any thread, also from a completion function.
+ * waited for instead. Queues that an earlier reset kept from being made, or made again, come first, for
+ * opts.timeout_ns at most. Any thread, also from a completion function.
+ *
+ * Takes as long as the controller takes to be disabled, to be enabled (each at most what CAP.TO says
+ * and half a second, together 256 s at worst) and to end three admin commands (each at most
+ * opts.timeout_ns).
  * @return 0; the errno of its death, also when this was tried and failed
  */
 PHYR_API int phyr_nvme_reset(struct phyr_nvme *nvme);
@@ -154,10 +159,14 @@ PHYR_API void phyr_nvme_get_stats(const struct phyr_nvme *nvme, struct phyr_nvme
 /**
  * Make an I/O queue pair.
  *
+ * Two admin commands, each of which ends within twice opts.timeout_ns. A reset that is under way, or
+ * comes in between, is waited for, as long as that takes (phyr_nvme_reset()); then the queue is tried
+ * again, eight times in all. Waiting sleeps where it takes long.
+ *
  * @param depth  most commands in flight, 1 to max_depth
- * @return 0; -EINVAL depth; -EBUSY no more queue pairs; -EIO the controller refused it; -ETIMEDOUT;
- *         -ENOMEM; with interrupts what set_vector_fd or eventfd(2) says; or the errno of the
- *         controller's death
+ * @return 0; -EINVAL depth; -EBUSY no more queue pairs; -EIO the controller refused it; -ETIMEDOUT it
+ *         did not answer, and was reset; -EAGAIN resets came into every try: try again; -ENOMEM;
+ *         with interrupts what set_vector_fd or eventfd(2) says; or the errno of the controller's death
  */
 PHYR_API int phyr_nvme_queue_create(struct phyr_nvme *nvme, unsigned depth,
 				    struct phyr_nvme_queue **out);
@@ -218,8 +227,8 @@ typedef void phyr_nvme_fn(void *arg, const struct phyr_nvme_done *done);
  * Allocates nothing once a queue is warm. What is mapped must stay so until fn was called. Where a
  * reset is under way and nothing is in flight in the queue, it is waited for.
  * @return 0; -EINVAL length, or the admin queue; -ERANGE past the namespace; -E2BIG over max_transfer;
- *         -EAGAIN the queue is full, or was caught by a reset: commands are in flight, poll and submit
- *         again; no failure, and not reported; -EOPNOTSUPP the controller has no compare; -ENOMEM; as
+ *         -EAGAIN the queue is full, or was caught by a reset: poll and submit again; no failure, and
+ *         not reported; -EOPNOTSUPP the controller has no compare; -ENOMEM; as
  *         phyr_prp_build(); or the errno of the controller's death. fn is not called on failure.
  */
 PHYR_API int phyr_nvme_read(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,

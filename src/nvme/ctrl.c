@@ -2,8 +2,6 @@
 /* A controller's registers: capabilities, enabling, disabling, shutting down. Base 3.1.3, 3.5, 3.6. */
 #include "nvme/ctrl.h"
 
-#include <sched.h>
-
 #include "core/bits.h"
 #include "nvme/regs.h"
 
@@ -14,14 +12,6 @@
 
 #define cap_error(nvme, error, text) \
 	env_fail((nvme)->env, .err = (error), .call = call, .hint = (text))
-
-void phyr_nvme_pause(struct phyr_nvme *nvme)
-{
-	if (nvme->opts.wait)
-		nvme->opts.wait(nvme->opts.wait_arg);
-	else
-		sched_yield();
-}
 
 const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme)
 {
@@ -36,6 +26,7 @@ const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme)
 static int wait_csts(struct phyr_nvme *nvme, uint32_t mask, uint32_t want, uint64_t limit_ns)
 {
 	uint64_t start = env_now_ns(nvme->env);
+	unsigned pauses = 0;
 
 	for (;;) {
 		uint32_t csts = regs_read32(nvme->regs, PHYR_NVME_CSTS);
@@ -48,7 +39,7 @@ static int wait_csts(struct phyr_nvme *nvme, uint32_t mask, uint32_t want, uint6
 			return 0;
 		if (env_now_ns(nvme->env) - start >= limit_ns)
 			return -ETIMEDOUT;
-		phyr_nvme_pause(nvme);
+		phyr_nvme_pause(nvme, &pauses);
 	}
 }
 

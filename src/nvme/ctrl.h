@@ -48,6 +48,7 @@ struct phyr_nvme {
 	struct phyr_regs *regs;
 	uint32_t run;
 	uint32_t resets_in_row;     /* since a command ended well */
+	uint32_t in_line;           /* threads that a reset must not come before: wait.c */
 	int dead;                   /* errno; written before run says so */
 	struct phyr_nvme_opts opts; /* with the defaults filled in */
 	struct phyr_nvme_info info;
@@ -76,6 +77,11 @@ struct phyr_nvme {
 static inline unsigned nvme_phase(uint32_t run)
 {
 	return run & (NVME_RUN_STEP - 1);
+}
+
+static inline bool nvme_under_way(uint32_t run)
+{
+	return nvme_phase(run) == NVME_STOPPING || nvme_phase(run) == NVME_QUIET;
 }
 
 /* Who asks for an admin command: the public call, and the run that it is meant for. */
@@ -110,8 +116,26 @@ const char *phyr_nvme_ready_hint(int err);
 int phyr_nvme_shut_down(struct phyr_nvme *nvme);
 /* Why CSTS says that the controller is gone; NULL: it does not. */
 const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme);
-/* Let the device, or another thread, get on while there is nothing to do. */
-void phyr_nvme_pause(struct phyr_nvme *nvme);
+/* wait.c */
+
+/* Let the device, or another thread, get on while there is nothing to do; sleep when it takes long.
+ * @pauses counts those in a row, from 0. */
+void phyr_nvme_pause(struct phyr_nvme *nvme, unsigned *pauses);
+/* Wait for a reset that is under way. @return the number: RUNNING, DEAD, or that of a later reset */
+uint32_t phyr_nvme_settle(struct phyr_nvme *nvme);
+
+/* Tries to have the device know a queue, which resets come into. Zeroed at the start. */
+struct nvme_try {
+	uint32_t run; /* to try in: RUNNING, or DEAD */
+	unsigned nr;
+	bool in_line;
+};
+
+/* The next one. 0; -EAGAIN: resets came into all that there are, not reported */
+int phyr_nvme_try(struct phyr_nvme *nvme, struct nvme_try *try);
+void phyr_nvme_tried(struct phyr_nvme *nvme, const struct nvme_try *try);
+/* Before a reset that is asked for. @return the number; what stood in line has had its turn */
+uint32_t phyr_nvme_give_way(struct phyr_nvme *nvme);
 
 /* reset.c */
 
@@ -123,8 +147,6 @@ int phyr_nvme_bring_up(struct phyr_nvme *nvme, const struct nvme_ask *ask, struc
 void phyr_nvme_restart(struct phyr_nvme *nvme, uint32_t run, const struct phyr_report *why);
 /* The same, and not to be brought up again. */
 void phyr_nvme_give_up(struct phyr_nvme *nvme, uint32_t run, const struct phyr_report *why);
-/* Wait until nobody is resetting. @return the number, RUNNING or DEAD */
-uint32_t phyr_nvme_settle(struct phyr_nvme *nvme);
 /* The errno of a dead controller, reported for a place on the namespace. */
 int phyr_nvme_say_dead(const struct phyr_nvme *nvme, const char *call, uint64_t offset,
 		       uint64_t len);

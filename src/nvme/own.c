@@ -31,6 +31,7 @@ static int abandon(struct phyr_nvme *nvme, struct waiter *w, const struct phyr_r
 static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct waiter *w)
 {
 	struct phyr_report why;
+	unsigned pauses = 0;
 
 	for (;;) {
 		phyr_nvme_admin_take(nvme);
@@ -41,18 +42,19 @@ static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct wait
 				return abandon(nvme, w, &why);
 			phyr_nvme_restart(nvme, ask->run, &why);
 		}
-		phyr_nvme_pause(nvme);
+		phyr_nvme_pause(nvme, &pauses);
 	}
 }
 
 static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
 		    struct waiter *w)
 {
+	unsigned pauses = 0;
 	int err;
 
 	while ((err = phyr_nvme_admin_send(nvme, ask, sqe, waiter_ended, w)) == -EAGAIN) {
 		phyr_nvme_admin_take(nvme);
-		phyr_nvme_pause(nvme);
+		phyr_nvme_pause(nvme, &pauses);
 	}
 	return err;
 }

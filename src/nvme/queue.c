@@ -11,10 +11,11 @@ static const char create_call[] = "phyr_nvme_queue_create";
 static void let_go(struct phyr_nvme_queue *queue)
 {
 	struct phyr_nvme *nvme = queue->nvme;
+	unsigned pauses = 0;
 
 	/* Pairs with the release in move(). */
 	while (load_acquire(&nvme->run) == queue->run + NVME_STOPPING)
-		phyr_nvme_pause(nvme);
+		phyr_nvme_pause(nvme, &pauses);
 }
 
 static void set_place(struct phyr_nvme *nvme, unsigned qid, struct phyr_nvme_queue *queue)
@@ -73,23 +74,36 @@ int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run)
 	return err ? -ECANCELED : 0;
 }
 
+static int join_in(struct phyr_nvme_queue *queue, uint32_t run)
+{
+	struct phyr_nvme *nvme = queue->nvme;
+	struct nvme_ask ask = {create_call, run};
+	int err;
+
+	if (nvme_phase(run) == NVME_DEAD)
+		return phyr_nvme_say_dead(nvme, create_call, 0, 0);
+	phyr_nvme_ring_reset(&queue->ring);
+	err = phyr_nvme_create_rings(nvme, &ask, queue);
+	if (!err)
+		queue->run = run;
+	return err == -ETIMEDOUT ? create_error(nvme, err, "the queue was not made in time") : err;
+}
+
 /* Have the device know it; a reset on the way is waited for. */
 static int join(struct phyr_nvme_queue *queue)
 {
 	struct phyr_nvme *nvme = queue->nvme;
-	struct nvme_ask ask = {.call = create_call};
-	int err;
+	struct nvme_try try = {0};
+	int err, enough;
 
 	do {
-		ask.run = phyr_nvme_settle(nvme);
-		if (nvme_phase(ask.run) == NVME_DEAD)
-			return phyr_nvme_say_dead(nvme, create_call, 0, 0);
-		phyr_nvme_ring_reset(&queue->ring);
-		err = phyr_nvme_create_rings(nvme, &ask, queue);
+		enough = phyr_nvme_try(nvme, &try);
+		err = enough ? enough : join_in(queue, try.run);
 	} while (err == -ECANCELED);
-	if (!err)
-		queue->run = ask.run;
-	return err == -ETIMEDOUT ? create_error(nvme, err, "the queue was not made in time") : err;
+	phyr_nvme_tried(nvme, &try);
+	return enough ? create_error(nvme, enough,
+				     "reset after reset came before the queue was made: try again")
+		      : err;
 }
 
 static int init_queue(struct phyr_nvme_queue *queue, unsigned depth, unsigned qid)

@@ -28,18 +28,6 @@ int phyr_nvme_say_dead(const struct phyr_nvme *nvme, const char *call, uint64_t 
 			.hint = "the controller failed earlier and was given up");
 }
 
-uint32_t phyr_nvme_settle(struct phyr_nvme *nvme)
-{
-	for (;;) {
-		/* Pairs with the releases in move(). */
-		uint32_t run = load_acquire(&nvme->run);
-
-		if (nvme_phase(run) == NVME_RUNNING || nvme_phase(run) == NVME_DEAD)
-			return run;
-		phyr_nvme_pause(nvme);
-	}
-}
-
 /* Threads may sleep on their queues' eventfds: what was in flight has ended. */
 static void wake_all(struct phyr_nvme *nvme)
 {
@@ -206,7 +194,7 @@ void phyr_nvme_give_up(struct phyr_nvme *nvme, uint32_t run, const struct phyr_r
 int phyr_nvme_reset(struct phyr_nvme *nvme)
 {
 	static const char call[] = "phyr_nvme_reset";
-	uint32_t run = load_acquire(&nvme->run);
+	uint32_t run = phyr_nvme_give_way(nvme);
 
 	if (claim(nvme, run))
 		return restart(nvme, run, call, NULL, true);

@@ -28,6 +28,21 @@ int phyr_nvme_check_range(const struct phyr_nvme *nvme, const char *call, uint64
 	return 0;
 }
 
+static int come_back(struct phyr_nvme_queue *queue)
+{
+	struct phyr_nvme *nvme = queue->nvme;
+	struct nvme_try try = {0};
+	int err;
+
+	do {
+		err = phyr_nvme_try(nvme, &try);
+		if (!err && nvme_phase(try.run) == NVME_RUNNING)
+			err = phyr_nvme_revive(queue, try.run);
+	} while (err == -ECANCELED);
+	phyr_nvme_tried(nvme, &try);
+	return err;
+}
+
 /*
  * The run has changed since the queue's rings were made. With commands in flight that is for the next
  * poll, which tells of them; without any the queue is made again here.
@@ -36,21 +51,16 @@ __attribute__((noinline)) int phyr_nvme_ready_slow(struct phyr_nvme_queue *queue
 						   uint64_t offset, uint64_t len)
 {
 	struct phyr_nvme *nvme = queue->nvme;
-	uint32_t run;
+	int err = -EAGAIN;
 
 	if (queue == &nvme->admin)
 		return env_fail(nvme->env, .err = -EINVAL, .call = call,
 				.hint = "the admin queue takes no I/O commands");
-	for (;;) {
-		run = load_acquire(&nvme->run);
-		if (nvme_phase(run) == NVME_DEAD)
-			return phyr_nvme_say_dead(nvme, call, offset, len);
-		if (queue->in_flight)
-			return -EAGAIN;
-		run = phyr_nvme_settle(nvme);
-		if (nvme_phase(run) == NVME_RUNNING && !phyr_nvme_revive(queue, run))
-			return 0;
-	}
+	if (!queue->in_flight)
+		err = come_back(queue);
+	if (nvme_phase(load_acquire(&nvme->run)) == NVME_DEAD)
+		return phyr_nvme_say_dead(nvme, call, offset, len);
+	return err;
 }
 
 const char *phyr_nvme_prp_hint(int err)

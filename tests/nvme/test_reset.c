@@ -532,6 +532,47 @@ static void a_queue_is_made_in_the_next_run(void **state)
 	evil_fini(&e);
 }
 
+/* From the third command on, which is a queue's, the admin queue lies. */
+static void lies_about_queues(struct fake *f)
+{
+	f->admin_good = 3;
+	f->admin_way = FAKE_IDLE_CID;
+}
+
+/* Resets that the driver needs come into every try: that is told from a device that does not answer. */
+static void making_a_queue_has_an_end(void **state)
+{
+	struct phyr_nvme_queue *other = NULL;
+	struct phyr_nvme_opts opts;
+	struct ended ended = {0};
+	struct evil e;
+
+	evil_init(&e);
+	opts = rig_opts(&e.rig);
+	opts.queues = 2;
+	opts.max_resets = 100;
+	assert_int_equal(phyr_nvme_open(e.rig.dev, phyr_sim_dev_regs(e.fake.sdev), &opts, &e.nvme),
+			 0);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+	e.fake.enabled = lies_about_queues;
+	e.fake.admin_way = FAKE_IDLE_CID;
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), -EAGAIN);
+	assert_null(other);
+	assert_int_equal(e.rig.tenv.last.err, -EAGAIN);
+	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_queue_create");
+	assert_int_equal(stats_of(&e).resets, 8);
+	/* Nor does a submit to a queue that cannot be made again wait for ever. */
+	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), -EAGAIN);
+	assert_int_equal(stats_of(&e).resets, 16);
+	e.fake.enabled = NULL;
+	e.fake.admin_way = FAKE_GOOD;
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
+	works(&e);
+	assert_int_equal(ended.times, 0);
+	phyr_nvme_queue_destroy(other);
+	evil_fini(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +593,7 @@ int main(void)
 		cmocka_unit_test(resets_need_no_memory),
 		cmocka_unit_test(admin_commands_end_too),
 		cmocka_unit_test(a_queue_is_made_in_the_next_run),
+		cmocka_unit_test(making_a_queue_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,11 +303,72 @@ static void resets_at_any_time(void **state)
 	rig_fini(&rig);
 }
 
+/*
+ * Resets without a pause leave room for whoever makes a queue, or submits to one.
+ */
+
+struct resetter {
+	struct phyr_nvme *nvme;
+	unsigned *stop;
+	unsigned resets;
+	int err;
+	pthread_t thread;
+};
+
+static void *reset_always(void *arg)
+{
+	struct resetter *r = arg;
+
+	for (; !r->err && !__atomic_load_n(r->stop, __ATOMIC_RELAXED); r->resets++)
+		r->err = phyr_nvme_reset(r->nvme);
+	return NULL;
+}
+
+/* Queues made, used, and used again after they lost the device. */
+static void make_some(struct phyr_nvme *nvme, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		struct phyr_nvme_queue *queue;
+
+		assert_int_equal(phyr_nvme_queue_create(nvme, 4, &queue), 0);
+		for (unsigned n = 0; n < 4; n++) {
+			int err = phyr_nvme_flush_sync(queue);
+
+			assert_true(!err || err == -ECANCELED);
+		}
+		phyr_nvme_queue_destroy(queue);
+	}
+}
+
+static void resets_leave_room(void **state)
+{
+	struct resetter r[2];
+	unsigned stop = 0;
+	struct rig rig;
+
+	rig_init(&rig, false);
+	rig_disk(&rig, 1 << 20, NULL, true);
+	rig_open(&rig, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		r[i] = (struct resetter){.nvme = rig.nvme, .stop = &stop};
+		assert_int_equal(pthread_create(&r[i].thread, NULL, reset_always, &r[i]), 0);
+	}
+	make_some(rig.nvme, 50);
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_join(r[i].thread, NULL);
+		assert_int_equal(r[i].err, 0);
+	}
+	print_message("50 queues made between %u and %u resets\n", r[0].resets, r[1].resets);
+	rig_fini(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(queues_are_apart),
 		cmocka_unit_test(resets_at_any_time),
+		cmocka_unit_test(resets_leave_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
