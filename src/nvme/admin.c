@@ -270,14 +270,15 @@ void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_
  * Looking on.
  */
 
-/* What is wrong with a run, seen from the admin queue. Under the lock. */
+/* What is wrong with a run, seen from the admin queue. Under the lock. While somebody stops the device
+ * nothing ends, and nothing is late for that. */
 static bool queue_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call,
 			  struct phyr_report *why)
 {
 	struct nvme_slot *slot = phyr_nvme_slots_oldest(&nvme->admin);
 	uint64_t now = env_now_ns(nvme->env);
 
-	if (nvme->admin_run != run)
+	if (nvme->admin_run != run || load_relaxed(&nvme->run) != run)
 		return false;
 	if (nvme->bad) {
 		*why = (struct phyr_report){.err = -EIO, .call = call, .hint = nvme->bad};
