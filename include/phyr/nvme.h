@@ -188,7 +188,8 @@ PHYR_API struct phyr_nvme_queue *phyr_nvme_admin_queue(struct phyr_nvme *nvme);
 
 /**
  * An eventfd that is readable when something may have ended, for poll(2) and event loops; then call
- * phyr_nvme_poll(), which empties it.
+ * phyr_nvme_poll(), which empties it. A reset makes it readable when what was in flight has ended, and
+ * when the controller is up again, or given up: submit again what was refused with -EAGAIN.
  *
  * Late commands are found by polling alone: with commands in flight, sleep no longer than
  * opts.timeout_ns.

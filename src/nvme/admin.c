@@ -325,11 +325,12 @@ static bool time_to_look(struct phyr_nvme *nvme)
 
 unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme)
 {
-	uint32_t run = load_acquire(&nvme->run);
 	struct phyr_report why;
 	unsigned told;
+	uint32_t run;
 
 	phyr_nvme_vector_clear(&nvme->admin);
+	run = load_acquire(&nvme->run);
 	phyr_nvme_admin_take(nvme);
 	told = tell(nvme);
 	if (told || nvme_phase(run) != NVME_RUNNING)

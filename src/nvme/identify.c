@@ -181,7 +181,7 @@ static bool any_in_flight(struct phyr_nvme *nvme)
 
 	env_lock(nvme->env, &nvme->lock);
 	for (unsigned i = 0; i < nvme->max_queues; i++)
-		any |= nvme->queues[i] && nvme->queues[i]->in_flight;
+		any |= nvme->queues[i] && load_relaxed(&nvme->queues[i]->in_flight);
 	env_unlock(nvme->env, &nvme->lock);
 	return any;
 }

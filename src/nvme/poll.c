@@ -154,11 +154,12 @@ static __attribute__((noinline)) unsigned poll_slow(struct phyr_nvme_queue *queu
 
 	if (queue == &nvme->admin)
 		return phyr_nvme_admin_poll(nvme);
+	/* Whoever moves the run wakes queues afterwards: emptied before the look, nothing is missed. */
+	phyr_nvme_vector_clear(queue);
 	/* Pairs with the releases that move it: the device is quiet, or was. */
 	run = load_acquire(&nvme->run);
 	if (run == queue->run + NVME_STOPPING)
 		return 0;
-	phyr_nvme_vector_clear(queue);
 	if (queue->run != NVME_NO_RUN)
 		lose(queue, run);
 	if (nvme_phase(run) == NVME_RUNNING)

@@ -14,6 +14,8 @@
 #include <phyr/nvme.h>
 #include <phyr/nvme_spec.h>
 
+#include "core/order.h"
+
 #define NVME_NO_SLOT UINT16_MAX
 #define NVME_NO_RUN  UINT32_MAX
 
@@ -80,8 +82,8 @@ struct phyr_nvme_queue {
 	struct phyr_prp_page *pages; /* of all slots */
 	unsigned depth;
 	unsigned pages_per_slot;
-	unsigned in_flight;
-	uint16_t id_mask; /* of a command id: the slot's number */
+	unsigned in_flight; /* written by its own thread (admin: under the lock), read by any */
+	uint16_t id_mask;   /* of a command id: the slot's number */
 	uint16_t free;
 	struct nvme_chain flying;
 	struct nvme_chain ended;
@@ -143,7 +145,7 @@ static inline void nvme_take_slot(struct phyr_nvme_queue *queue, struct nvme_slo
 {
 	queue->free = slot->newer;
 	nvme_chain_add(queue, &queue->flying, slot);
-	queue->in_flight++;
+	count_add(&queue->in_flight, 1);
 	slot->state = NVME_FLYING;
 }
 
@@ -153,7 +155,7 @@ static inline void nvme_free_slot(struct phyr_nvme_queue *queue, struct nvme_cha
 	nvme_chain_remove(queue, chain, slot);
 	slot->newer = queue->free;
 	queue->free = nvme_slot_id(queue, slot);
-	queue->in_flight--;
+	count_add(&queue->in_flight, -1u);
 	queue->stats.completed++;
 	slot->state = NVME_FREE;
 }

@@ -28,16 +28,26 @@ int phyr_nvme_say_dead(const struct phyr_nvme *nvme, const char *call, uint64_t 
 			.hint = "the controller failed earlier and was given up");
 }
 
-/* Threads may sleep on their queues' eventfds: what was in flight has ended. */
-static void wake_all(struct phyr_nvme *nvme)
+/*
+ * Threads may sleep on their queues' eventfds. They are woken twice: when what was in flight has ended,
+ * though it may take long until the controller is up; and when it is, or is dead. The first does not
+ * concern a queue with nothing in flight; the second finds what was submitted too late for the first.
+ */
+static void wake(const struct phyr_nvme_queue *queue, bool idle)
+{
+	if (idle || load_relaxed(&queue->in_flight))
+		phyr_nvme_vector_set(queue);
+}
+
+static void wake_all(struct phyr_nvme *nvme, bool idle)
 {
 	if (!nvme->opts.interrupts)
 		return;
 	env_lock(nvme->env, &nvme->lock);
-	phyr_nvme_vector_set(&nvme->admin);
+	wake(&nvme->admin, idle);
 	for (unsigned i = 0; i < nvme->max_queues; i++)
 		if (nvme->queues[i])
-			phyr_nvme_vector_set(nvme->queues[i]);
+			wake(nvme->queues[i], idle);
 	env_unlock(nvme->env, &nvme->lock);
 }
 
@@ -45,7 +55,7 @@ static void wake_all(struct phyr_nvme *nvme)
 static void move(struct phyr_nvme *nvme, uint32_t run)
 {
 	store_release(&nvme->run, run);
-	wake_all(nvme);
+	wake_all(nvme, nvme_phase(run) != NVME_QUIET);
 }
 
 int phyr_nvme_bring_up(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct nvme_identity *id,
@@ -146,6 +156,7 @@ static int revive_or_die(struct phyr_nvme *nvme, uint32_t run, const char *call)
 	err = recover(nvme, &ask);
 	if (!err) {
 		phyr_nvme_admin_good(nvme, run + NVME_RUN_STEP);
+		wake_all(nvme, true);
 		return 0;
 	}
 	off = phyr_nvme_disable(nvme);

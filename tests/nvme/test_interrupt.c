@@ -238,6 +238,87 @@ static void a_reset_wakes(void **state)
 	evil_fini(&e);
 }
 
+/*
+ * What a thread that sleeps on a queue sees of another thread's reset: the function that waits for the
+ * device stands for it. While the device is stopped a poll empties the eventfd and it stays empty; a
+ * queue with commands in flight is woken when they have ended, and all are when the controller is up.
+ */
+struct sleeper {
+	struct evil e;
+	struct phyr_nvme_queue *idle;
+	struct ended ended;
+	bool stopping, starting;
+	unsigned seen;
+};
+
+static void still(struct phyr_nvme_queue *queue)
+{
+	assert_int_equal(phyr_nvme_poll(queue), 0);
+	assert_false(readable(phyr_nvme_queue_fd(queue)));
+}
+
+static void sleep_on(void *arg)
+{
+	struct sleeper *s = arg;
+	int fd;
+
+	phyr_sim_step(s->e.rig.sim);
+	if (s->stopping && !(s->e.fake.cc & 1)) {
+		fd = phyr_nvme_queue_fd(s->e.queue);
+		assert_int_equal(write(fd, &(uint64_t){1}, 8), 8); /* an interrupt from before */
+		still(s->e.queue);
+		still(s->idle);
+		s->stopping = s->e.fake.stuck_ready = false;
+		s->e.fake.csts = 0;
+		s->seen++;
+	} else if (s->starting && s->e.fake.cc & 1 && !s->e.fake.csts) {
+		assert_true(readable(phyr_nvme_queue_fd(s->e.queue)));
+		assert_false(readable(phyr_nvme_queue_fd(s->idle)));
+		assert_int_equal(phyr_nvme_poll(s->e.queue), 1);
+		assert_int_equal(s->ended.err, -ECANCELED);
+		still(s->e.queue);
+		s->starting = false;
+		s->e.fake.csts = 1;
+		s->seen++;
+	}
+}
+
+static void a_reset_wakes_as_often_as_needed(void **state)
+{
+	struct sleeper s = {.seen = 0};
+	struct phyr_nvme_opts opts;
+	struct vectors v;
+	struct evil *e = &s.e;
+
+	evil_init(e);
+	vectors_init(&v, e->fake.sdev);
+	opts = with_vectors(&e->rig, &v);
+	opts.wait = sleep_on;
+	opts.wait_arg = &s;
+	assert_int_equal(
+		phyr_nvme_open(e->rig.dev, phyr_sim_dev_regs(e->fake.sdev), &opts, &e->nvme), 0);
+	assert_int_equal(phyr_nvme_queue_create(e->nvme, 8, &e->queue), 0);
+	assert_int_equal(phyr_nvme_queue_create(e->nvme, 8, &s.idle), 0);
+	still(e->queue);
+	still(s.idle);
+	e->fake.way = FAKE_SILENT;
+	assert_int_equal(phyr_nvme_flush(e->queue, ended_fn, &s.ended), 0);
+	e->fake.way_once = e->fake.stuck_ready = e->fake.never_ready = true;
+	s.stopping = s.starting = true;
+	assert_int_equal(phyr_nvme_reset(e->nvme), 0);
+	assert_int_equal(s.seen, 2);
+	assert_int_equal(s.ended.times, 1);
+	assert_true(readable(phyr_nvme_queue_fd(e->queue)));
+	assert_true(readable(phyr_nvme_queue_fd(s.idle)));
+	assert_true(readable(phyr_nvme_queue_fd(phyr_nvme_admin_queue(e->nvme))));
+	still(e->queue);
+	still(s.idle);
+	still(phyr_nvme_admin_queue(e->nvme));
+	e->fake.never_ready = false;
+	phyr_nvme_queue_destroy(s.idle);
+	evil_fini(e);
+}
+
 /* On a machine with a thread of its own nothing is polled for: calls that wait sleep. */
 static void waiting_sleeps(void **state)
 {
@@ -283,6 +364,7 @@ int main(void)
 		cmocka_unit_test(readable_until_polled),
 		cmocka_unit_test(events_are_seen),
 		cmocka_unit_test(a_reset_wakes),
+		cmocka_unit_test(a_reset_wakes_as_often_as_needed),
 		cmocka_unit_test(waiting_sleeps),
 	};
 
