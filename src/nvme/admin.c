@@ -205,13 +205,21 @@ void phyr_nvme_admin_forget(struct phyr_nvme *nvme, const void *arg, phyr_nvme_f
 	unlock(nvme);
 }
 
+/* Not while it is being brought up: it may turn out to be another controller. */
+static bool takes_callers(const struct phyr_nvme *nvme)
+{
+	uint32_t run = load_relaxed(&nvme->run);
+
+	return nvme_phase(run) == NVME_RUNNING && nvme->admin_run == run;
+}
+
 static int send_callers(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
 			const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg)
 {
 	struct nvme_slot *slot = slot_for(nvme, sqe);
 	int err;
 
-	if (!slot || nvme->admin_run != load_relaxed(&nvme->run))
+	if (!slot || !takes_callers(nvme))
 		return -EAGAIN;
 	slot->call = "phyr_nvme_submit";
 	err = phyr_nvme_build_map(&nvme->admin, slot, map, sqe);

@@ -415,6 +415,51 @@ static void nothing_is_told_before_it_stopped(void **state)
 	evil_fini(e);
 }
 
+/* A controller that is brought up again may be another one: it gets no command of a caller's before it
+ * was looked at. */
+struct passer {
+	struct evil e;
+	bool starting;
+	unsigned tries;
+	struct ended ended;
+};
+
+static void pass_on(void *arg)
+{
+	unsigned char get[64] = {0x09};
+	struct passer *p = arg;
+
+	phyr_sim_step(p->e.rig.sim);
+	if (!p->starting || p->e.fake.enables < 2)
+		return;
+	p->tries++;
+	assert_int_equal(
+		phyr_nvme_submit(phyr_nvme_admin_queue(p->e.nvme), get, NULL, ended_fn, &p->ended),
+		-EAGAIN);
+}
+
+static void callers_wait_until_it_is_known(void **state)
+{
+	struct passer p = {.tries = 0};
+	struct phyr_nvme_opts opts;
+	struct evil *e = &p.e;
+
+	evil_init(e);
+	opts = rig_opts(&e->rig);
+	opts.wait = pass_on;
+	opts.wait_arg = &p;
+	assert_int_equal(
+		phyr_nvme_open(e->rig.dev, phyr_sim_dev_regs(e->fake.sdev), &opts, &e->nvme), 0);
+	assert_int_equal(phyr_nvme_queue_create(e->nvme, 8, &e->queue), 0);
+	p.starting = true;
+	assert_int_equal(phyr_nvme_reset(e->nvme), 0);
+	p.starting = false;
+	assert_true(p.tries >= 3); /* a command each: identify, identify, number of queues */
+	assert_int_equal(p.ended.times, 0);
+	works(e);
+	evil_fini(e);
+}
+
 static void destroying_ends_what_is_lost(void **state)
 {
 	struct watched w[8];
@@ -589,6 +634,7 @@ int main(void)
 		cmocka_unit_test(functions_reset),
 		cmocka_unit_test(each_queue_in_its_time),
 		cmocka_unit_test(nothing_is_told_before_it_stopped),
+		cmocka_unit_test(callers_wait_until_it_is_known),
 		cmocka_unit_test(destroying_ends_what_is_lost),
 		cmocka_unit_test(resets_need_no_memory),
 		cmocka_unit_test(admin_commands_end_too),
