@@ -148,9 +148,10 @@ PHYR_API int phyr_nvme_reset(struct phyr_nvme *nvme);
 struct phyr_nvme_ctrl_stats {
 	uint64_t resets; /**< those asked for and those that were needed */
 	uint64_t aborts; /**< late commands that the controller was asked to end */
-	const char *
-		why; /**< why it was last reset or given up, a static text; NULL: not, or asked for */
-	int dead;    /**< the errno of its death; 0: it is alive, or being reset */
+	/** Why the driver last reset it or gave it up, a static text; NULL: it had no need. A reset that
+	 *  is asked for leaves it as it is. */
+	const char *why;
+	int dead; /**< the errno of its death; 0: it is alive, or being reset */
 };
 
 /** Any thread. */

@@ -170,8 +170,8 @@ static int restart(struct phyr_nvme *nvme, uint32_t run, const char *call,
 	const char *enough = NULL;
 	int err = phyr_nvme_disable(nvme);
 
-	store_relaxed(&nvme->stats.why, why ? why->hint : NULL);
 	if (why) {
+		store_relaxed(&nvme->stats.why, why->hint);
 		phyr_env_report(nvme->env, why);
 		enough = again ? too_often(nvme) : death_hint(-EIO);
 	}

@@ -91,6 +91,7 @@ static void it_may_be_faster(void **state)
 static void one_that_is_not_found_costs_a_reset(void **state)
 {
 	struct watched w[8];
+	const char *why;
 	struct evil e;
 
 	evil_up(&e);
@@ -109,6 +110,10 @@ static void one_that_is_not_found_costs_a_reset(void **state)
 	assert_int_equal(e.rig.tenv.reports, 1);
 	assert_int_equal(e.rig.tenv.last.err, -ETIMEDOUT);
 	works(&e);
+	/* A reset that is asked for has no reason of its own. */
+	why = stats_of(&e).why;
+	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+	assert_string_equal(stats_of(&e).why, why);
 	evil_fini(&e);
 	assert_int_equal(e.fake.bad_doorbells, 0);
 }
