@@ -303,18 +303,19 @@ static bool queue_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call
 bool phyr_nvme_admin_trouble(struct phyr_nvme *nvme, uint32_t run, const char *call,
 			     struct phyr_report *why)
 {
-	const char *csts;
+	const char *hint;
 	bool any;
+	int err;
 
 	lock(nvme);
 	any = queue_trouble(nvme, run, call, why);
 	unlock(nvme);
 	if (any)
 		return true;
-	csts = phyr_nvme_csts_trouble(nvme);
-	if (csts)
-		*why = (struct phyr_report){.err = -EIO, .call = call, .hint = csts};
-	return csts;
+	err = phyr_nvme_csts_trouble(nvme, &hint);
+	if (err)
+		*why = (struct phyr_report){.err = err, .call = call, .hint = hint};
+	return err;
 }
 
 /* Whether it is time to look for trouble: not at each poll that finds nothing. */

@@ -13,13 +13,18 @@
 #define cap_error(nvme, error, text) \
 	env_fail((nvme)->env, .err = (error), .call = call, .hint = (text))
 
-const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme)
+int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint)
 {
 	uint32_t csts = regs_read32(nvme->regs, PHYR_NVME_CSTS);
 
-	if (csts == UINT32_MAX)
-		return "the registers read all ones: the device is gone";
-	return csts & PHYR_NVME_CSTS_CFS ? "the controller says that it failed (CSTS.CFS)" : NULL;
+	if (csts == UINT32_MAX) {
+		*hint = "the registers read all ones: the device is gone";
+		return -ENODEV;
+	}
+	if (!(csts & PHYR_NVME_CSTS_CFS))
+		return 0;
+	*hint = "the controller says that it failed (CSTS.CFS)";
+	return -EIO;
 }
 
 /* Wait until the bits of CSTS are as wanted. Nothing is reported: what it means is the caller's. */

@@ -114,8 +114,8 @@ int phyr_nvme_enable(struct phyr_nvme *nvme);
 const char *phyr_nvme_ready_hint(int err);
 /* Shut it down as one does before power goes. 0, -ENODEV, -ETIMEDOUT; not reported. */
 int phyr_nvme_shut_down(struct phyr_nvme *nvme);
-/* Why CSTS says that the controller is gone; NULL: it does not. */
-const char *phyr_nvme_csts_trouble(struct phyr_nvme *nvme);
+/* What CSTS says: 0; -ENODEV, -EIO, and @hint is why; not reported. */
+int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint);
 /* wait.c */
 
 /* Let the device, or another thread, get on while there is nothing to do; sleep when it takes long.

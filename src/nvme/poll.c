@@ -210,14 +210,15 @@ static void check_late(struct phyr_nvme_queue *queue, struct nvme_slot *slot, ui
 static void look(struct phyr_nvme_queue *queue)
 {
 	struct phyr_nvme *nvme = queue->nvme;
-	const char *trouble = phyr_nvme_csts_trouble(nvme);
+	struct phyr_report why = {.call = poll_call};
 
-	if (!trouble)
-		trouble = phyr_nvme_admin_take(nvme);
-	if (trouble)
-		phyr_nvme_restart(nvme, queue->run,
-				  &(const struct phyr_report){
-					  .err = -EIO, .call = poll_call, .hint = trouble});
+	why.err = phyr_nvme_csts_trouble(nvme, &why.hint);
+	if (!why.err) {
+		why.hint = phyr_nvme_admin_take(nvme);
+		why.err = why.hint ? -EIO : 0;
+	}
+	if (why.err)
+		phyr_nvme_restart(nvme, queue->run, &why);
 }
 
 static unsigned check_time(struct phyr_nvme_queue *queue)

@@ -211,6 +211,33 @@ static void it_may_be_gone(void **state)
 	evil_fini(&e);
 }
 
+static unsigned gone_reports;
+
+static void report_gone(struct phyr_env *env, const struct phyr_report *report)
+{
+	assert_int_equal(report->err, -ENODEV);
+	gone_reports++;
+}
+
+/* Whoever finds it out, each report has one errno. */
+static void gone_is_one_errno(void **state)
+{
+	struct watched w[8];
+	struct evil e;
+
+	evil_up(&e);
+	e.fake.way = FAKE_GONE;
+	fill(&e, w, 8);
+	e.rig.tenv.env.report = report_gone;
+	poll_all(e.queue);
+	all_ended(w, 8, -ENODEV);
+	assert_int_equal(stats_of(&e).dead, -ENODEV);
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), -ENODEV);
+	assert_true(gone_reports >= 2);
+	e.fake.gone = false;
+	evil_fini(&e);
+}
+
 /*
  * How often.
  */
@@ -350,6 +377,7 @@ int main(void)
 		cmocka_unit_test(it_may_have_grown),
 		cmocka_unit_test(it_may_not_stop),
 		cmocka_unit_test(it_may_be_gone),
+		cmocka_unit_test(gone_is_one_errno),
 		cmocka_unit_test(good_commands_count),
 		cmocka_unit_test(max_resets_is_the_callers),
 		cmocka_unit_test(rescan_takes_what_is_new),
