@@ -16,11 +16,10 @@
  * is brought up again and compared with what it was; each queue is made again by the next poll of its
  * own thread, which ends what was in flight: -ETIMEDOUT the late command, -ECANCELED the others. Of
  * those it is not known whether they were carried out: submit them again. A controller that can't be
- * brought up, or fails again and again, is given up: all that was in flight and all later calls end
+ * brought up in some tries, or fails again and again, is given up: all that was in flight and all later calls end
  * with the errno of its death, one of
  *   -ENODEV     the registers read all ones: the device is gone
- *   -EIO        it could not be brought up again, came back as another one, or opts.max_resets is
- *               reached
+ *   -EIO        it came back as another one, or opts.max_resets is reached
  *   -ETIMEDOUT  it can't be disabled: only an IOMMU keeps it from memory
  *
  * Threads: a queue's calls are for one thread at a time, and different queues may be used by different
@@ -54,7 +53,9 @@ struct phyr_nvme_opts {
 	void (*wait)(void *arg);
 	void *wait_arg;
 	/** Resets in a row that the driver makes without a command that ended well in between, before it
-	 *  gives the controller up; 0: 3. Those of phyr_nvme_reset() do not count. */
+	 *  gives the controller up; 0: 3. Also those after which it could not be brought up (not ready in
+	 *  time, a command lost or failed), which are tried again. Those of phyr_nvme_reset() do not
+	 *  count, but when they fail the tries that follow do. phyr_nvme_open() has one try. */
 	unsigned max_resets;
 	bool interrupts; /**< completion queues interrupt: phyr_nvme_queue_fd() */
 	/** Connect an interrupt vector to an eventfd, which is written when the device raises it; fd -1:
@@ -139,14 +140,14 @@ PHYR_API int phyr_nvme_rescan(struct phyr_nvme *nvme);
  *
  * Takes as long as the controller takes to be disabled, to be enabled (each at most what CAP.TO says
  * and half a second, together 256 s at worst) and to end three admin commands (each at most
- * opts.timeout_ns).
+ * opts.timeout_ns); and so long again for each try to bring it up that fails, opts.max_resets at most.
  * @return 0; the errno of its death, also when this was tried and failed
  */
 PHYR_API int phyr_nvme_reset(struct phyr_nvme *nvme);
 
 /** What a controller has been through. */
 struct phyr_nvme_ctrl_stats {
-	uint64_t resets; /**< those asked for and those that were needed */
+	uint64_t resets; /**< those asked for and those that were needed, failed ones too */
 	uint64_t aborts; /**< late commands that the controller was asked to end */
 	/** Why the driver last reset it or gave it up, a static text; NULL: it had no need. A reset that
 	 *  is asked for leaves it as it is. */

@@ -91,6 +91,7 @@ static const char *compare(const struct phyr_nvme *nvme, const struct nvme_ident
 	return NULL;
 }
 
+/* 0; -ENODEV; -ESTALE it is another one; else it may go better the next time. Reported. */
 static int recover(struct phyr_nvme *nvme, const struct nvme_ask *ask)
 {
 	struct nvme_identity id = {0};
@@ -101,7 +102,10 @@ static int recover(struct phyr_nvme *nvme, const struct nvme_ask *ask)
 	if (err)
 		return err;
 	wrong = compare(nvme, &id, granted);
-	return wrong ? reset_error(nvme, -EIO, ask->call, wrong) : 0;
+	if (!wrong)
+		return 0;
+	reset_error(nvme, -EIO, ask->call, wrong);
+	return -ESTALE;
 }
 
 /* Why a controller that misbehaves again and again is not reset once more; NULL: it is. */
@@ -145,22 +149,53 @@ static int death_errno(int err)
 	return err == -ENODEV || err == -ETIMEDOUT ? err : -EIO;
 }
 
-/* Bring it up again; what can't be is disabled for good. */
+/* A try to bring it up failed. @return 0: it is disabled, and another try is worth it; or its death */
+static int after_failure(struct phyr_nvme *nvme, int err)
+{
+	int off = phyr_nvme_disable(nvme);
+
+	if (off)
+		return death_errno(off);
+	if (err == -ENODEV)
+		return err;
+	if (err == -ESTALE || too_often(nvme))
+		return -EIO;
+	store_relaxed(&nvme->stats.why,
+		      "the controller could not be brought up after a reset, and was reset again");
+	return 0;
+}
+
+/* Bring it up, and again what fails once. @return 0 or the errno of its death; it is disabled then,
+ * if it can be */
+static int bring_back(struct phyr_nvme *nvme, const struct nvme_ask *ask)
+{
+	int err;
+
+	for (;;) {
+		atomic_count_add(&nvme->stats.resets, 1);
+		err = recover(nvme, ask);
+		if (!err)
+			return 0;
+		err = after_failure(nvme, err);
+		if (err)
+			return err;
+		phyr_nvme_admin_lose(nvme, -ECANCELED);
+	}
+}
+
 static int revive_or_die(struct phyr_nvme *nvme, uint32_t run, const char *call)
 {
 	struct nvme_ask ask = {call, run + NVME_QUIET};
-	int err, off;
+	int err;
 
 	phyr_nvme_admin_lose(nvme, -ECANCELED);
 	move(nvme, run + NVME_QUIET);
-	err = recover(nvme, &ask);
-	if (!err) {
-		phyr_nvme_admin_good(nvme, run + NVME_RUN_STEP);
-		wake_all(nvme, true);
-		return 0;
-	}
-	off = phyr_nvme_disable(nvme);
-	return die(nvme, run, off ? death_errno(off) : err == -ENODEV ? err : -EIO, call, NULL);
+	err = bring_back(nvme, &ask);
+	if (err)
+		return die(nvme, run, err, call, NULL);
+	phyr_nvme_admin_good(nvme, run + NVME_RUN_STEP);
+	wake_all(nvme, true);
+	return 0;
 }
 
 /* @why: NULL: because it was asked for. @again: bring it up again */
@@ -179,7 +214,6 @@ static int restart(struct phyr_nvme *nvme, uint32_t run, const char *call,
 		return die(nvme, run, err, call, NULL);
 	if (enough)
 		return die(nvme, run, -EIO, call, enough);
-	atomic_count_add(&nvme->stats.resets, 1);
 	return revive_or_die(nvme, run, call);
 }
 

@@ -147,6 +147,92 @@ static void it_must_be_what_it_was(void **state)
 	}
 }
 
+/*
+ * What fails to come up once may come up the next time.
+ */
+
+static unsigned failing; /* bring-ups, before one that goes well */
+
+static bool fails_now(void)
+{
+	return failing && failing--;
+}
+
+static void loses_one(struct fake *f)
+{
+	f->admin_good = 1; /* the second identify */
+	f->admin_bad = 1;
+	f->admin_way = fails_now() ? FAKE_SILENT : FAKE_GOOD;
+}
+
+static void fails_one(struct fake *f)
+{
+	f->admin_bad = 1;
+	f->status = 0x06;
+	f->admin_way = fails_now() ? FAKE_STATUS : FAKE_GOOD;
+}
+
+static void fatal_once(struct fake *f)
+{
+	f->csts = fails_now() ? 2 : 1;
+}
+
+static void late_once(struct fake *f)
+{
+	f->csts = fails_now() ? 0 : 1;
+}
+
+static void a_bad_start_is_tried_again(void **state)
+{
+	static void (*const changes[])(struct fake *) = {loses_one, fails_one, fatal_once,
+							 late_once};
+	struct watched w[4];
+	struct evil e;
+
+	for (size_t i = 0; i < 2 * sizeof(changes) / sizeof(changes[0]); i++) {
+		unsigned tries = 1 + (unsigned)i % 2 * 2; /* the default stands three */
+
+		evil_up(&e);
+		e.fake.way = FAKE_SILENT;
+		fill(&e, w, 4);
+		failing = tries;
+		e.fake.enabled = changes[i / 2];
+		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
+		assert_int_equal(failing, 0);
+		assert_int_equal(stats_of(&e).resets, 1 + tries);
+		assert_int_equal(stats_of(&e).dead, 0);
+		assert_non_null(strstr(stats_of(&e).why, "brought up"));
+		assert_int_equal(e.rig.tenv.reports, tries);
+		assert_int_equal(e.fake.enables, 2 + tries);
+		e.fake.way = FAKE_GOOD;
+		poll_all(e.queue);
+		all_ended(w, 4, -ECANCELED);
+		works(&e);
+		evil_fini(&e);
+		assert_int_equal(e.fake.bad_doorbells, 0);
+	}
+}
+
+/* The reset that the driver needs is one of them. */
+static void bad_starts_count(void **state)
+{
+	struct watched w;
+	struct evil e;
+
+	for (unsigned tries = 2; tries < 4; tries++) {
+		evil_up(&e);
+		e.fake.enabled = loses_one;
+		e.fake.way = FAKE_UNKNOWN_CID;
+		failing = tries;
+		fill(&e, &w, 1);
+		poll_all(e.queue);
+		assert_int_equal(w.ended.err, tries < 3 ? -ECANCELED : -EIO);
+		assert_int_equal(stats_of(&e).dead, tries < 3 ? 0 : -EIO);
+		assert_int_equal(stats_of(&e).resets, 3);
+		evil_fini(&e);
+	}
+}
+
 static void larger(struct fake *f)
 {
 	fake_put(f->ns, 0, 8, 2000);
@@ -374,6 +460,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_must_be_what_it_was),
+		cmocka_unit_test(a_bad_start_is_tried_again),
+		cmocka_unit_test(bad_starts_count),
 		cmocka_unit_test(it_may_have_grown),
 		cmocka_unit_test(it_may_not_stop),
 		cmocka_unit_test(it_may_be_gone),
