@@ -213,7 +213,8 @@ struct phyr_nvme_done {
 /**
  * Called from phyr_nvme_poll() when a command ends, exactly once. It may submit and poll again.
  *
- * A command that fails is reported with its place on the namespace and its length, bytes.
+ * A command that fails is reported with its id, its queue (each has the lowest number that is free
+ * when it is made, from 1), its place on the namespace and its length, bytes.
  *
  * @param done  valid during the call
  */

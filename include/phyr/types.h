@@ -80,8 +80,15 @@ struct phyr_report {
 	int err;          /**< the negative errno that the call returns */
 	const char *call; /**< the public call, without its parentheses */
 	uint64_t index;   /**< which range, word or request of several, from 0 */
-	/** What index numbers: "command"; "device": a source id; NULL: ranges. */
+	/**
+	 * What index numbers. NULL: ranges, words or requests. "hole", "segment": of several, from 0; so
+	 * is "fault", of a plan. By a number of their own: "command": its id, as the device sees it, in
+	 * the queue that of says; "queue"; "vector"; "device": a source id; "process". Not a number of
+	 * one but a value: "format", "levels" and "granule_lg2" that were asked for; "live allocations"
+	 * and "live lists", how many there are.
+	 */
 	const char *index_of;
+	uint64_t of;          /**< "command": the id of its queue, 0 is the admin queue */
 	phyr_addr_t addr;     /**< the range's address */
 	uint64_t len;         /**< and its length, bytes */
 	phyr_dma_addr_t iova; /**< I/O address, where one is meant */

@@ -30,17 +30,25 @@ static bool has_iova(const struct phyr_report *report)
 	return report->has_iova || report->iova;
 }
 
-/* Which of several, and where: "(range 3: 0x1000 + 0x200)", "(device 01:00.0)". */
+static bool index_is_of(const struct phyr_report *report, const char *what)
+{
+	return report->index_of && !strcmp(report->index_of, what);
+}
+
+/* Which of several, and where: "(range 3: 0x1000 + 0x200)", "(device 01:00.0)",
+ * "(command 9 of queue 1)". */
 static void add_place(struct line *line, const struct phyr_report *report)
 {
 	if (!report->len && !report->index_of)
 		return;
-	if (report->index_of && !strcmp(report->index_of, "device"))
+	if (index_is_of(report, "device"))
 		add(line, " (device %02" PRIx64 ":%02" PRIx64 ".%" PRIx64, report->index >> 8,
 		    report->index >> 3 & 31, report->index & 7);
 	else
 		add(line, " (%s %" PRIu64, report->index_of ? report->index_of : "range",
 		    report->index);
+	if (index_is_of(report, "command"))
+		add(line, " of queue %" PRIu64, report->of);
 	if (report->len && has_iova(report) && !report->has_addr && !report->addr)
 		add(line, ": 0x%" PRIx64 " bytes", report->len);
 	else if (report->len)

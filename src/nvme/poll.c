@@ -35,7 +35,8 @@ static void report_status(const struct phyr_nvme_queue *queue, const struct nvme
 	bool was_late = slot->aborted && status == PHYR_NVME_SC_ABORT_REQUESTED;
 
 	env_fail(queue->nvme->env, .err = err, .call = slot->call, .index = slot->cid,
-		 .index_of = "command", .addr = slot->offset, .len = slot->len,
+		 .index_of = "command", .of = queue->ring.qid, .addr = slot->offset,
+		 .len = slot->len,
 		 .hint = was_late ? "it did not end in time and was aborted"
 				  : phyr_nvme_status_hint(status));
 }
@@ -84,6 +85,7 @@ static void restart_stray(struct phyr_nvme_queue *queue, const struct nvme_compl
 				  .call = poll_call,
 				  .index = done->cid,
 				  .index_of = "command",
+				  .of = queue->ring.qid,
 				  .hint = "a completion of a command that is not in flight: "
 					  "the controller cannot be trusted and is reset",
 			  });
@@ -187,6 +189,7 @@ bool phyr_nvme_too_late(struct phyr_nvme_queue *queue, struct nvme_slot *slot, u
 		.call = slot->call,
 		.index = slot->cid,
 		.index_of = "command",
+		.of = queue->ring.qid,
 		.addr = slot->offset,
 		.len = slot->len,
 		.hint = "a command did not end in time, nor when it was aborted: "

@@ -42,17 +42,18 @@ static void line_says_all(void **state)
 				 .call = "phyr_z",
 				 .index = 9,
 				 .index_of = "command",
+				 .of = 2,
 				 .addr = 1,
 				 .len = 2};
 	phyr_report_format(&r, buf, sizeof(buf));
-	assert_string_equal(buf, "phyr_z: Input/output error (command 9: 0x1 + 0x2)");
+	assert_string_equal(buf, "phyr_z: Input/output error (command 9 of queue 2: 0x1 + 0x2)");
 	r.addr = 0;
 	phyr_report_format(&r, buf, sizeof(buf));
-	assert_string_equal(buf, "phyr_z: Input/output error (command 9: 0x0 + 0x2)");
+	assert_string_equal(buf, "phyr_z: Input/output error (command 9 of queue 2: 0x0 + 0x2)");
 	r.iova = 0x3000;
 	phyr_report_format(&r, buf, sizeof(buf));
-	assert_string_equal(buf,
-			    "phyr_z: Input/output error (command 9: 0x2 bytes) at iova 0x3000");
+	assert_string_equal(
+		buf, "phyr_z: Input/output error (command 9 of queue 2: 0x2 bytes) at iova 0x3000");
 }
 
 static void addresses_may_be_zero(void **state)

@@ -65,6 +65,8 @@ static void a_late_command_is_aborted(void **state)
 	assert_int_equal(e.rig.tenv.last.err, -ECANCELED);
 	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_flush");
 	assert_non_null(strstr(e.rig.tenv.last.hint, "in time"));
+	assert_string_equal(e.rig.tenv.last.index_of, "command");
+	assert_int_equal(e.rig.tenv.last.of, 1);
 	assert_int_equal(e.fake.aborts, 1);
 	assert_int_equal(stats_of(&e).aborts, 1);
 	assert_int_equal(stats_of(&e).resets, 0);
@@ -344,6 +346,13 @@ static void each_queue_in_its_time(void **state)
 	assert_int_equal(phyr_nvme_poll(other), 1);
 	assert_int_equal(v.ended.err, -ECANCELED);
 	assert_int_equal(phyr_nvme_flush_sync(other), 0);
+	/* What the second one says is of the second queue. */
+	e.fake.way = FAKE_STATUS;
+	e.fake.status = 0x06;
+	assert_int_equal(phyr_nvme_flush_sync(other), -EIO);
+	assert_string_equal(e.rig.tenv.last.index_of, "command");
+	assert_int_equal(e.rig.tenv.last.of, 2);
+	e.fake.way = FAKE_GOOD;
 	/* One that never learns of it is destroyed all the same. */
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	phyr_nvme_queue_destroy(other);
