@@ -35,8 +35,8 @@ static bool index_is_of(const struct phyr_report *report, const char *what)
 	return report->index_of && !strcmp(report->index_of, what);
 }
 
-/* Which of several, and where: "(range 3: 0x1000 + 0x200)", "(device 01:00.0)",
- * "(command 9 of queue 1)". */
+/* Which of several, and where: "(range 3: 0x1000 + 0x200)", "(device 01:00.0)", "(command 9 of
+ * queue 1)". */
 static void add_place(struct line *line, const struct phyr_report *report)
 {
 	if (!report->len && !report->index_of)
