@@ -221,7 +221,7 @@ static int send_callers(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
 
 	if (!slot || !takes_callers(nvme))
 		return -EAGAIN;
-	slot->call = "phyr_nvme_submit";
+	slot->call = NVME_SUBMIT_CALL;
 	err = phyr_nvme_build_map(&nvme->admin, slot, map, sqe);
 	if (err)
 		return err;
@@ -236,7 +236,7 @@ int phyr_nvme_admin_submit(struct phyr_nvme *nvme, struct phyr_nvme_sqe *sqe,
 	int err;
 
 	if (nvme_phase(load_acquire(&nvme->run)) == NVME_DEAD)
-		return phyr_nvme_say_dead(nvme, "phyr_nvme_submit", 0, 0);
+		return phyr_nvme_say_dead(nvme, NVME_SUBMIT_CALL, 0, 0);
 	lock(nvme);
 	err = send_callers(nvme, sqe, map, fn, arg);
 	unlock(nvme);
@@ -258,7 +258,7 @@ static void abort_locked(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uin
 {
 	struct phyr_nvme_sqe sqe = {.opc = PHYR_NVME_ADMIN_ABORT,
 				    .cdw10 = PHYR_NVME_CDW10_ABORT(qid, cid)};
-	struct nvme_ask ask = {"phyr_nvme_poll", run};
+	struct nvme_ask ask = {NVME_POLL_CALL, run};
 
 	if (nvme->aborts_out >= nvme->max_aborts || send_own(nvme, &ask, &sqe, abort_ended, nvme))
 		return;
@@ -347,7 +347,7 @@ unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme)
 	if (nvme->opts.wait)
 		nvme->opts.wait(nvme->opts.wait_arg);
 	phyr_nvme_admin_take(nvme);
-	if (time_to_look(nvme) && phyr_nvme_admin_trouble(nvme, run, "phyr_nvme_poll", &why))
+	if (time_to_look(nvme) && phyr_nvme_admin_trouble(nvme, run, NVME_POLL_CALL, &why))
 		phyr_nvme_restart(nvme, run, &why);
 	return tell(nvme);
 }

@@ -27,6 +27,10 @@
 
 enum { NVME_RUNNING, NVME_STOPPING, NVME_QUIET, NVME_DEAD, NVME_RUN_STEP };
 
+/* Calls that a report names from more than one file. */
+#define NVME_POLL_CALL   "phyr_nvme_poll"
+#define NVME_SUBMIT_CALL "phyr_nvme_submit"
+
 #define NVME_ADMIN_DEPTH  31
 #define NVME_ADMIN_OWN    7  /* slots of the admin queue that are the driver's alone */
 #define NVME_ADMIN_EVENTS 16 /* that may wait for events */
@@ -199,8 +203,8 @@ void phyr_nvme_adopt(struct phyr_nvme *nvme, const struct nvme_identity *id);
 
 /* queue.c */
 
-/* Have the device know the queue's rings again. 0, -ECANCELED another reset came, or dead. */
-int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run);
+/* Have the device know the queue's rings again, for @call. 0, -ECANCELED another reset came, or dead. */
+int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run, const char *call);
 
 /* submit.c */
 

@@ -14,8 +14,6 @@
 #define LOOK_NS        UINT64_C(10000000) /* between looks at CSTS while nothing ends */
 #define BUSY_POLLS_MAX 64                 /* polls that find something before time is looked at */
 
-static const char poll_call[] = "phyr_nvme_poll";
-
 struct nvme_slot *phyr_nvme_slot_of(struct phyr_nvme_queue *queue,
 				    const struct nvme_completion *done)
 {
@@ -82,7 +80,7 @@ static void restart_stray(struct phyr_nvme_queue *queue, const struct nvme_compl
 	phyr_nvme_restart(queue->nvme, queue->run,
 			  &(const struct phyr_report){
 				  .err = -EIO,
-				  .call = poll_call,
+				  .call = NVME_POLL_CALL,
 				  .index = done->cid,
 				  .index_of = "command",
 				  .of = queue->ring.qid,
@@ -165,7 +163,7 @@ static __attribute__((noinline)) unsigned poll_slow(struct phyr_nvme_queue *queu
 	if (queue->run != NVME_NO_RUN)
 		lose(queue, run);
 	if (nvme_phase(run) == NVME_RUNNING)
-		phyr_nvme_revive(queue, run);
+		phyr_nvme_revive(queue, run, NVME_POLL_CALL);
 	return phyr_nvme_slots_tell(queue);
 }
 
@@ -213,7 +211,7 @@ static void check_late(struct phyr_nvme_queue *queue, struct nvme_slot *slot, ui
 static void look(struct phyr_nvme_queue *queue)
 {
 	struct phyr_nvme *nvme = queue->nvme;
-	struct phyr_report why = {.call = poll_call};
+	struct phyr_report why = {.call = NVME_POLL_CALL};
 
 	why.err = phyr_nvme_csts_trouble(nvme, &why.hint);
 	if (!why.err) {

@@ -52,10 +52,10 @@ static void free_queue(struct phyr_nvme_queue *queue, unsigned qid)
 	env_free(nvme->env, queue, sizeof(*queue));
 }
 
-int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run)
+int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run, const char *call)
 {
 	struct phyr_nvme *nvme = queue->nvme;
-	struct nvme_ask ask = {"phyr_nvme_poll", run};
+	struct nvme_ask ask = {call, run};
 	int err;
 
 	phyr_nvme_ring_reset(&queue->ring);
@@ -66,7 +66,7 @@ int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run)
 		phyr_nvme_give_up(nvme, run,
 				  &(const struct phyr_report){
 					  .err = err,
-					  .call = ask.call,
+					  .call = call,
 					  .index = queue->ring.qid,
 					  .index_of = "queue",
 					  .hint = "after a reset the controller refused a queue "

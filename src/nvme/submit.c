@@ -5,8 +5,6 @@
 #include "core/bits.h"
 #include "core/mem.h"
 
-static const char submit_call[] = "phyr_nvme_submit";
-
 int phyr_nvme_range_error(const struct phyr_nvme *nvme, const char *call, int err, uint64_t lba,
 			  uint64_t len, uint64_t limit, const char *hint)
 {
@@ -28,7 +26,7 @@ int phyr_nvme_check_range(const struct phyr_nvme *nvme, const char *call, uint64
 	return 0;
 }
 
-static int come_back(struct phyr_nvme_queue *queue)
+static int come_back(struct phyr_nvme_queue *queue, const char *call)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 	struct nvme_try try = {0};
@@ -37,7 +35,7 @@ static int come_back(struct phyr_nvme_queue *queue)
 	do {
 		err = phyr_nvme_try(nvme, &try);
 		if (!err && nvme_phase(try.run) == NVME_RUNNING)
-			err = phyr_nvme_revive(queue, try.run);
+			err = phyr_nvme_revive(queue, try.run, call);
 	} while (err == -ECANCELED);
 	phyr_nvme_tried(nvme, &try);
 	return err;
@@ -57,7 +55,7 @@ __attribute__((noinline)) int phyr_nvme_ready_slow(struct phyr_nvme_queue *queue
 		return env_fail(nvme->env, .err = -EINVAL, .call = call,
 				.hint = "the admin queue takes no I/O commands");
 	if (!queue->in_flight)
-		err = come_back(queue);
+		err = come_back(queue, call);
 	if (nvme_phase(load_acquire(&nvme->run)) == NVME_DEAD)
 		return phyr_nvme_say_dead(nvme, call, offset, len);
 	return err;
@@ -122,7 +120,7 @@ void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct
 static int submit_error(const struct phyr_nvme *nvme, int err, uint64_t len, uint64_t limit,
 			const char *hint)
 {
-	return env_fail(nvme->env, .err = err, .call = submit_call, .len = len, .limit = limit,
+	return env_fail(nvme->env, .err = err, .call = NVME_SUBMIT_CALL, .len = len, .limit = limit,
 			.hint = hint);
 }
 
@@ -194,14 +192,14 @@ static int submit_io(struct phyr_nvme_queue *queue, struct phyr_nvme_sqe *sqe,
 		     const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg)
 {
 	struct nvme_slot *slot;
-	int err = nvme_ready(queue, submit_call, 0, 0);
+	int err = nvme_ready(queue, NVME_SUBMIT_CALL, 0, 0);
 
 	if (unlikely(err))
 		return err;
 	slot = nvme_next_slot(queue);
 	if (!slot)
 		return -EAGAIN;
-	slot->call = submit_call;
+	slot->call = NVME_SUBMIT_CALL;
 	err = phyr_nvme_build_map(queue, slot, map, sqe);
 	if (!err)
 		phyr_nvme_fly(queue, slot, sqe, fn, arg);
