@@ -11,8 +11,6 @@
 
 #include "core/bits.h"
 
-#define LOOK_NS UINT64_C(10000000) /* between looks at CSTS */
-
 static void lock(struct phyr_nvme *nvme)
 {
 	env_lock(nvme->env, &nvme->lock);
@@ -318,16 +316,13 @@ bool phyr_nvme_admin_trouble(struct phyr_nvme *nvme, uint32_t run, const char *c
 	return err;
 }
 
-/* Whether it is time to look for trouble: not at each poll that finds nothing. */
-static bool time_to_look(struct phyr_nvme *nvme)
+static bool look_now(struct phyr_nvme *nvme)
 {
 	uint64_t now = env_now_ns(nvme->env);
 	bool look;
 
 	lock(nvme);
-	look = nvme->bad || (nvme->admin.in_flight && now >= nvme->admin.next_look_ns);
-	if (look)
-		nvme->admin.next_look_ns = now + LOOK_NS;
+	look = nvme->bad || (nvme->admin.in_flight && nvme_time_to_look(&nvme->admin, now));
 	unlock(nvme);
 	return look;
 }
@@ -347,7 +342,7 @@ unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme)
 	if (nvme->opts.wait)
 		nvme->opts.wait(nvme->opts.wait_arg);
 	phyr_nvme_admin_take(nvme);
-	if (time_to_look(nvme) && phyr_nvme_admin_trouble(nvme, run, NVME_POLL_CALL, &why))
+	if (look_now(nvme) && phyr_nvme_admin_trouble(nvme, run, NVME_POLL_CALL, &why))
 		phyr_nvme_restart(nvme, run, &why);
 	return tell(nvme);
 }

@@ -125,6 +125,20 @@ int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint);
 /* Let the device, or another thread, get on while there is nothing to do; sleep when it takes long.
  * @pauses counts those in a row, from 0. */
 void phyr_nvme_pause(struct phyr_nvme *nvme, unsigned *pauses);
+
+/* A command of the admin queue that is waited for: any thread may be the one that sees it end. */
+struct nvme_waiter {
+	struct phyr_nvme_done done;
+	bool ended;
+};
+
+void phyr_nvme_waiter_ended(void *waiter, const struct phyr_nvme_done *done);
+static inline bool nvme_waited(const struct nvme_waiter *w)
+{
+	/* Pairs with the release in phyr_nvme_waiter_ended(). */
+	return load_acquire(&w->ended);
+}
+
 /* Wait for a reset that is under way. @return the number: RUNNING, DEAD, or that of a later reset */
 uint32_t phyr_nvme_settle(struct phyr_nvme *nvme);
 

@@ -2,40 +2,26 @@
 /* Admin commands of the driver's own: sent, waited for. */
 #include "nvme/ctrl.h"
 
-struct waiter {
-	struct phyr_nvme_done done;
-	bool ended;
-};
-
-static void waiter_ended(void *arg, const struct phyr_nvme_done *done)
-{
-	struct waiter *w = arg;
-
-	w->done = *done;
-	/* Pairs with the acquire in await(): the waiter may be gone right after. */
-	store_release(&w->ended, true);
-}
-
 static void forget(void *arg, const struct phyr_nvme_done *done)
 {
 }
 
 /* The run that was to be brought up fails: nobody waits for the command any more. */
-static int abandon(struct phyr_nvme *nvme, struct waiter *w, const struct phyr_report *why)
+static int abandon(struct phyr_nvme *nvme, struct nvme_waiter *w, const struct phyr_report *why)
 {
 	phyr_nvme_admin_forget(nvme, w, forget);
 	return phyr_env_report(nvme->env, why);
 }
 
 /* @return 0: it ended; else what is wrong with the run that is being brought up */
-static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct waiter *w)
+static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct nvme_waiter *w)
 {
 	struct phyr_report why;
 	unsigned pauses = 0;
 
 	for (;;) {
 		phyr_nvme_admin_take(nvme);
-		if (load_acquire(&w->ended))
+		if (nvme_waited(w))
 			return 0;
 		if (phyr_nvme_admin_trouble(nvme, ask->run, ask->call, &why)) {
 			if (nvme_phase(ask->run) == NVME_QUIET)
@@ -47,12 +33,12 @@ static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct wait
 }
 
 static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
-		    struct waiter *w)
+		    struct nvme_waiter *w)
 {
 	unsigned pauses = 0;
 	int err;
 
-	while ((err = phyr_nvme_admin_send(nvme, ask, sqe, waiter_ended, w)) == -EAGAIN) {
+	while ((err = phyr_nvme_admin_send(nvme, ask, sqe, phyr_nvme_waiter_ended, w)) == -EAGAIN) {
 		phyr_nvme_admin_take(nvme);
 		phyr_nvme_pause(nvme, &pauses);
 	}
@@ -74,7 +60,7 @@ static int aborted(struct phyr_nvme *nvme, const struct nvme_ask *ask)
 int phyr_nvme_admin(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
 		    uint32_t *result, const char *hint)
 {
-	struct waiter w = {.ended = false};
+	struct nvme_waiter w = {.ended = false};
 	int err = send_one(nvme, ask, sqe, &w);
 
 	if (!err)

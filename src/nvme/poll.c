@@ -11,8 +11,7 @@
 
 #include "core/bits.h"
 
-#define LOOK_NS        UINT64_C(10000000) /* between looks at CSTS while nothing ends */
-#define BUSY_POLLS_MAX 64                 /* polls that find something before time is looked at */
+#define BUSY_POLLS_MAX 64 /* polls that find something before time is looked at */
 
 struct nvme_slot *phyr_nvme_slot_of(struct phyr_nvme_queue *queue,
 				    const struct nvme_completion *done)
@@ -230,16 +229,15 @@ static unsigned check_time(struct phyr_nvme_queue *queue)
 
 	if (slot && now - slot->start_ns >= nvme->opts.timeout_ns) {
 		check_late(queue, slot, now);
-	} else if (now >= queue->next_look_ns) {
-		queue->next_look_ns = now + LOOK_NS;
+	} else if (nvme_time_to_look(queue, now)) {
 		look(queue);
 	}
 	return load_relaxed(&nvme->run) == queue->run ? phyr_nvme_slots_tell(queue)
 						      : poll_slow(queue);
 }
 
-/* A poll that found something looks at the time only now and then. */
-static bool time_to_look(struct phyr_nvme_queue *queue, unsigned ended)
+/* A poll that found something reads the clock only now and then. */
+static bool time_counts(struct phyr_nvme_queue *queue, unsigned ended)
 {
 	if (ended && ++queue->busy_polls < BUSY_POLLS_MAX)
 		return false;
@@ -269,7 +267,7 @@ unsigned phyr_nvme_poll(struct phyr_nvme_queue *queue)
 	if (unlikely(load_relaxed(&queue->nvme->run) != queue->run))
 		return poll_slow(queue);
 	ended = take_or_wait(queue);
-	if (time_to_look(queue, ended))
+	if (time_counts(queue, ended))
 		ended += check_time(queue);
 	return ended;
 }

@@ -18,6 +18,7 @@
 
 #define NVME_NO_SLOT UINT16_MAX
 #define NVME_NO_RUN  UINT32_MAX
+#define NVME_LOOK_NS UINT64_C(10000000) /* between looks at CSTS while nothing ends */
 
 /* A submission ring and a completion ring of as many entries, under one id. */
 struct nvme_ring {
@@ -158,6 +159,15 @@ static inline void nvme_free_slot(struct phyr_nvme_queue *queue, struct nvme_cha
 	count_add(&queue->in_flight, -1u);
 	queue->stats.completed++;
 	slot->state = NVME_FREE;
+}
+
+/* Whether it is time to look for trouble again: not at each poll that finds nothing. */
+static inline bool nvme_time_to_look(struct phyr_nvme_queue *queue, uint64_t now)
+{
+	if (now < queue->next_look_ns)
+		return false;
+	queue->next_look_ns = now + NVME_LOOK_NS;
+	return true;
 }
 
 /* slots.c */

@@ -99,34 +99,19 @@ int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue)
 	return wait_all(queue, &w);
 }
 
-/* One command of the caller's; on the admin queue any thread may be the one that sees it end. */
-struct passed {
-	struct phyr_nvme_done done;
-	bool ended;
-};
-
-static void passed_ended(void *arg, const struct phyr_nvme_done *done)
-{
-	struct passed *p = arg;
-
-	p->done = *done;
-	/* Pairs with the acquire below: the waiter may be gone right after. */
-	store_release(&p->ended, true);
-}
-
 int phyr_nvme_submit_sync(struct phyr_nvme_queue *queue, const void *sqe64,
 			  const struct phyr_dma_map *map, struct phyr_nvme_done *done)
 {
-	struct passed p = {.ended = false};
+	struct nvme_waiter w = {.ended = false};
 	int err;
 
-	while ((err = phyr_nvme_submit(queue, sqe64, map, passed_ended, &p)) == -EAGAIN)
+	while ((err = phyr_nvme_submit(queue, sqe64, map, phyr_nvme_waiter_ended, &w)) == -EAGAIN)
 		nvme_poll_once(queue);
 	if (err)
 		return err;
-	while (!load_acquire(&p.ended))
+	while (!nvme_waited(&w))
 		nvme_poll_once(queue);
 	if (done)
-		*done = p.done;
-	return p.done.err;
+		*done = w.done;
+	return w.done.err;
 }

@@ -35,6 +35,15 @@ void phyr_nvme_pause(struct phyr_nvme *nvme, unsigned *pauses)
 	nanosleep(&sleep, NULL);
 }
 
+void phyr_nvme_waiter_ended(void *waiter, const struct phyr_nvme_done *done)
+{
+	struct nvme_waiter *w = waiter;
+
+	w->done = *done;
+	/* Pairs with the acquire in nvme_waited(): the waiter may be gone right after. */
+	store_release(&w->ended, true);
+}
+
 uint32_t phyr_nvme_settle(struct phyr_nvme *nvme)
 {
 	/* Pairs with the releases in move(). */
