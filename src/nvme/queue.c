@@ -7,14 +7,18 @@ static const char create_call[] = "phyr_nvme_queue_create";
 #define create_error(nvme, error, text, ...) \
 	env_fail((nvme)->env, .err = (error), .call = create_call, .hint = (text), ##__VA_ARGS__)
 
-/* Wait until the device has nothing of the queue in its hands any more, so that memory can go. */
-static void let_go(struct phyr_nvme_queue *queue)
+/*
+ * Wait until the device has nothing of the queue in its hands any more, so that memory can go. A
+ * command that made or deleted part of it may have failed with no more than a reset to mend that, and
+ * with another thread at the reset: so whatever run the queue is of, none may be just stopping.
+ */
+static void let_go(struct phyr_nvme *nvme)
 {
-	struct phyr_nvme *nvme = queue->nvme;
+	/* Pairs with the release in move(). */
+	uint32_t run = load_acquire(&nvme->run);
 	unsigned pauses = 0;
 
-	/* Pairs with the release in move(). */
-	while (load_acquire(&nvme->run) == queue->run + NVME_STOPPING)
+	while (nvme_phase(run) == NVME_STOPPING && load_acquire(&nvme->run) == run)
 		phyr_nvme_pause(nvme, &pauses);
 }
 
@@ -40,11 +44,12 @@ static unsigned take_place(struct phyr_nvme *nvme, struct phyr_nvme_queue *queue
 	return qid;
 }
 
-/* Free the memory: the device knows nothing of it any more, or is disabled. */
+/* The device knows nothing of it any more, or is being disabled. */
 static void free_queue(struct phyr_nvme_queue *queue, unsigned qid)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 
+	let_go(nvme);
 	set_place(nvme, qid, NULL);
 	phyr_nvme_vector_fini(queue);
 	phyr_nvme_slots_fini(queue);
@@ -179,7 +184,6 @@ void phyr_nvme_queue_destroy(struct phyr_nvme_queue *queue)
 	if (queue->run == load_relaxed(&nvme->run))
 		phyr_nvme_delete_rings(
 			nvme, &(struct nvme_ask){"phyr_nvme_queue_destroy", queue->run}, queue);
-	let_go(queue);
 	free_queue(queue, queue->ring.qid);
 }
 
