@@ -163,7 +163,9 @@ PHYR_API void phyr_nvme_get_stats(const struct phyr_nvme *nvme, struct phyr_nvme
  *
  * Two admin commands, each of which ends within twice opts.timeout_ns. A reset that is under way, or
  * comes in between, is waited for, as long as that takes (phyr_nvme_reset()); then the queue is tried
- * again, eight times in all. Waiting sleeps where it takes long.
+ * again, eight times in all. Waiting sleeps where it takes long. Of the driver's own commands seven are
+ * in flight at once, whichever threads need them: more wait their turn, which comes, since a controller
+ * that does not answer is reset.
  *
  * @param depth  most commands in flight, 1 to max_depth
  * @return 0; -EINVAL depth; -EBUSY no more queue pairs; -EIO the controller refused it; -ETIMEDOUT it
@@ -297,7 +299,7 @@ PHYR_API int phyr_nvme_submit(struct phyr_nvme_queue *queue, const void *sqe64,
  */
 PHYR_API unsigned phyr_nvme_poll(struct phyr_nvme_queue *queue);
 
-/** Commands in flight: those whose function was not called yet. */
+/** Commands in flight: those whose function was not called yet; on the admin queue, of all callers. */
 PHYR_API unsigned phyr_nvme_in_flight(const struct phyr_nvme_queue *queue);
 
 /**
@@ -329,7 +331,7 @@ PHYR_API int phyr_nvme_submit_sync(struct phyr_nvme_queue *queue, const void *sq
 /** The errno that a status stands for: 0 for success. */
 PHYR_API int phyr_nvme_status_errno(uint16_t status);
 
-/** What a queue has done. */
+/** What a queue has done; the admin queue, what callers had it do. */
 struct phyr_nvme_stats {
 	uint64_t submitted;
 	uint64_t completed;

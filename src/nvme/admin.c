@@ -85,12 +85,10 @@ static void end_one(struct phyr_nvme *nvme, const struct nvme_completion *comple
 		return;
 	}
 	done = phyr_nvme_how_ended(queue, slot, completion);
-	if (!slot->own) {
+	if (slot->own)
+		phyr_nvme_slot_end_own(queue, slot, &done);
+	else
 		phyr_nvme_slot_keep(queue, slot, &done);
-		return;
-	}
-	nvme_free_slot(queue, &queue->flying, slot);
-	slot->fn(slot->arg, &done);
 }
 
 /* A device that completes without end must not hold its caller for ever. */
@@ -173,12 +171,11 @@ static int send_own(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct p
 
 	if (nvme->admin_run != ask->run)
 		return -ECANCELED;
-	if (!slot)
+	if (!slot || nvme->own_out >= NVME_ADMIN_OWN)
 		return -EAGAIN;
 	slot->call = ask->call;
 	slot->offset = slot->len = 0;
-	phyr_nvme_fly(&nvme->admin, slot, sqe, fn, arg);
-	slot->own = true;
+	phyr_nvme_fly_own(&nvme->admin, slot, sqe, fn, arg);
 	slot->aborted = nvme_phase(ask->run) == NVME_QUIET; /* no second chance there */
 	return 0;
 }
@@ -322,7 +319,8 @@ static bool look_now(struct phyr_nvme *nvme)
 	bool look;
 
 	lock(nvme);
-	look = nvme->bad || (nvme->admin.in_flight && nvme_time_to_look(&nvme->admin, now));
+	look = nvme->bad ||
+	       ((nvme->admin.in_flight || nvme->own_out) && nvme_time_to_look(&nvme->admin, now));
 	unlock(nvme);
 	return look;
 }

@@ -32,7 +32,8 @@ enum { NVME_RUNNING, NVME_STOPPING, NVME_QUIET, NVME_DEAD, NVME_RUN_STEP };
 #define NVME_SUBMIT_CALL "phyr_nvme_submit"
 
 #define NVME_ADMIN_DEPTH  31
-#define NVME_ADMIN_OWN    7  /* slots of the admin queue that are the driver's alone */
+#define NVME_ADMIN_OWN    7 /* slots of the admin queue that are the driver's, and all that it takes */
+#define NVME_ADMIN_ABORTS 4  /* of those; nobody waits for them, so they must leave some */
 #define NVME_ADMIN_EVENTS 16 /* that may wait for events */
 
 /* The most that one command can say with blocks of 512 bytes; it bounds the PRP pages of a slot. */
@@ -73,7 +74,8 @@ struct phyr_nvme {
 	struct phyr_nvme_queue admin;
 	uint32_t admin_run;  /* run in which its ring is good; its own field says NVME_NO_RUN */
 	const char *bad;     /* what is wrong with completions of this run; NULL: nothing */
-	unsigned aborts_out; /* Abort commands in flight */
+	unsigned own_out;    /* commands of the driver's own in flight */
+	unsigned aborts_out; /* those of them that are Abort commands */
 	struct phyr_nvme_queue **queues; /* by queue id - 1; NULL: free */
 	struct phyr_nvme_ctrl_stats stats;
 };
@@ -185,7 +187,7 @@ unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme);
 const char *phyr_nvme_admin_take(struct phyr_nvme *nvme);
 /* Ask the controller to end a command of a queue, if it can be asked now. */
 void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid);
-/* Send a command of the driver's own. 0; -EAGAIN no slot; -ECANCELED the run is over. */
+/* Send a command of the driver's own. 0; -EAGAIN the driver has none free; -ECANCELED the run is over. */
 int phyr_nvme_admin_send(struct phyr_nvme *nvme, const struct nvme_ask *ask,
 			 struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg);
 /* Have @fn called at the end of such commands that have this argument. */
@@ -247,6 +249,9 @@ int phyr_nvme_build_map(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
 /* Send it. The slot is the next one; its call, offset and len are set. */
 void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct phyr_nvme_sqe *sqe,
 		   phyr_nvme_fn *fn, void *arg);
+/* The same with one of the driver's own, on the admin queue, under the lock. */
+void phyr_nvme_fly_own(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
+		       struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg);
 
 /* poll.c */
 

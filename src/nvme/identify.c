@@ -81,7 +81,7 @@ static int take_ctrl(struct phyr_nvme *nvme, const struct nvme_ask *ask,
 	take_abilities(&out->info, id);
 	out->info.nsid = nvme->opts.nsid;
 	out->info.max_transfer = transfer_limit(nvme, id->mdts);
-	out->max_aborts = id->acl + 1u;
+	out->max_aborts = (unsigned)min_u64(id->acl + 1u, NVME_ADMIN_ABORTS);
 	out->shutdown_ns = shutdown_limit(id->rtd3e);
 	return 0;
 }

@@ -6,32 +6,40 @@ static void forget(void *arg, const struct phyr_nvme_done *done)
 {
 }
 
-/* The run that was to be brought up fails: nobody waits for the command any more. */
-static int abandon(struct phyr_nvme *nvme, struct nvme_waiter *w, const struct phyr_report *why)
+/* Look for what keeps a command from its end, and see to it. @return 0; what is wrong with a run that is
+ * being brought up, which is for whoever does that */
+static int see_to(struct phyr_nvme *nvme, const struct nvme_ask *ask)
 {
-	phyr_nvme_admin_forget(nvme, w, forget);
-	return phyr_env_report(nvme->env, why);
+	struct phyr_report why;
+
+	if (!phyr_nvme_admin_trouble(nvme, ask->run, ask->call, &why))
+		return 0;
+	if (nvme_phase(ask->run) == NVME_QUIET)
+		return phyr_env_report(nvme->env, &why);
+	phyr_nvme_restart(nvme, ask->run, &why);
+	return 0;
 }
 
 /* @return 0: it ended; else what is wrong with the run that is being brought up */
 static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct nvme_waiter *w)
 {
-	struct phyr_report why;
 	unsigned pauses = 0;
+	int err;
 
 	for (;;) {
 		phyr_nvme_admin_take(nvme);
 		if (nvme_waited(w))
 			return 0;
-		if (phyr_nvme_admin_trouble(nvme, ask->run, ask->call, &why)) {
-			if (nvme_phase(ask->run) == NVME_QUIET)
-				return abandon(nvme, w, &why);
-			phyr_nvme_restart(nvme, ask->run, &why);
+		err = see_to(nvme, ask);
+		if (err) {
+			phyr_nvme_admin_forget(nvme, w, forget);
+			return err;
 		}
 		phyr_nvme_pause(nvme, &pauses);
 	}
 }
 
+/* Others may have all slots, of a controller that ends none of theirs: aborts have no other waiter. */
 static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct phyr_nvme_sqe *sqe,
 		    struct nvme_waiter *w)
 {
@@ -40,6 +48,9 @@ static int send_one(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct p
 
 	while ((err = phyr_nvme_admin_send(nvme, ask, sqe, phyr_nvme_waiter_ended, w)) == -EAGAIN) {
 		phyr_nvme_admin_take(nvme);
+		err = see_to(nvme, ask);
+		if (err)
+			return err;
 		phyr_nvme_pause(nvme, &pauses);
 	}
 	return err;

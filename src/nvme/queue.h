@@ -83,8 +83,9 @@ struct phyr_nvme_queue {
 	struct phyr_prp_page *pages; /* of all slots */
 	unsigned depth;
 	unsigned pages_per_slot;
-	unsigned in_flight; /* written by its own thread (admin: under the lock), read by any */
-	uint16_t id_mask;   /* of a command id: the slot's number */
+	/* Commands of callers. Written by its own thread (admin: under the lock), read by any. */
+	unsigned in_flight;
+	uint16_t id_mask; /* of a command id: the slot's number */
 	uint16_t free;
 	struct nvme_chain flying;
 	struct nvme_chain ended;
@@ -146,19 +147,25 @@ static inline void nvme_take_slot(struct phyr_nvme_queue *queue, struct nvme_slo
 {
 	queue->free = slot->newer;
 	nvme_chain_add(queue, &queue->flying, slot);
-	count_add(&queue->in_flight, 1);
 	slot->state = NVME_FLYING;
 }
 
-static inline void nvme_free_slot(struct phyr_nvme_queue *queue, struct nvme_chain *chain,
-				  struct nvme_slot *slot)
+static inline void nvme_give_slot_back(struct phyr_nvme_queue *queue, struct nvme_chain *chain,
+				       struct nvme_slot *slot)
 {
 	nvme_chain_remove(queue, chain, slot);
 	slot->newer = queue->free;
 	queue->free = nvme_slot_id(queue, slot);
+	slot->state = NVME_FREE;
+}
+
+/* Of a caller's command. */
+static inline void nvme_free_slot(struct phyr_nvme_queue *queue, struct nvme_chain *chain,
+				  struct nvme_slot *slot)
+{
+	nvme_give_slot_back(queue, chain, slot);
 	count_add(&queue->in_flight, -1u);
 	queue->stats.completed++;
-	slot->state = NVME_FREE;
 }
 
 /* Whether it is time to look for trouble again: not at each poll that finds nothing. */
@@ -180,6 +187,9 @@ void phyr_nvme_slots_fini(struct phyr_nvme_queue *queue);
 void phyr_nvme_slots_lose(struct phyr_nvme_queue *queue, int err);
 /* Call the functions of what waits so. @return how many */
 unsigned phyr_nvme_slots_tell(struct phyr_nvme_queue *queue);
+/* A command of the driver's own has ended: free its slot, call its function. */
+void phyr_nvme_slot_end_own(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
+			    const struct phyr_nvme_done *done);
 /* Put a command that ended where it waits for its function to be called. */
 void phyr_nvme_slot_keep(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
 			 const struct phyr_nvme_done *done);

@@ -87,16 +87,22 @@ bool phyr_nvme_slot_unkeep(struct phyr_nvme_queue *queue, struct nvme_slot *copy
 	return true;
 }
 
+void phyr_nvme_slot_end_own(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
+			    const struct phyr_nvme_done *done)
+{
+	nvme_give_slot_back(queue, &queue->flying, slot);
+	queue->nvme->own_out--;
+	slot->fn(slot->arg, done);
+}
+
 static void lose(struct phyr_nvme_queue *queue, struct nvme_slot *slot, int err)
 {
 	struct phyr_nvme_done done = {.err = slot->late ? -ETIMEDOUT : err};
 
-	if (!slot->own) {
+	if (slot->own)
+		phyr_nvme_slot_end_own(queue, slot, &done);
+	else
 		phyr_nvme_slot_keep(queue, slot, &done);
-		return;
-	}
-	nvme_free_slot(queue, &queue->flying, slot);
-	slot->fn(slot->arg, &done);
 }
 
 void phyr_nvme_slots_lose(struct phyr_nvme_queue *queue, int err)

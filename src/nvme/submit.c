@@ -98,8 +98,8 @@ int phyr_nvme_build(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struc
 	return err;
 }
 
-void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct phyr_nvme_sqe *sqe,
-		   phyr_nvme_fn *fn, void *arg)
+static inline void fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
+		       struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg, bool own)
 {
 	struct phyr_nvme *nvme = queue->nvme;
 
@@ -107,10 +107,25 @@ void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct
 	slot->fn = fn;
 	slot->arg = arg;
 	slot->start_ns = env_now_ns(nvme->env);
-	slot->timeless = slot->own = slot->aborted = slot->late = false;
+	slot->own = own;
+	slot->timeless = slot->aborted = slot->late = false;
 	nvme_take_slot(queue, slot);
-	queue->stats.submitted++;
 	phyr_nvme_ring_push(nvme, &queue->ring, sqe);
+}
+
+void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct phyr_nvme_sqe *sqe,
+		   phyr_nvme_fn *fn, void *arg)
+{
+	count_add(&queue->in_flight, 1);
+	queue->stats.submitted++;
+	fly(queue, slot, sqe, fn, arg, false);
+}
+
+void phyr_nvme_fly_own(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
+		       struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg)
+{
+	queue->nvme->own_out++;
+	fly(queue, slot, sqe, fn, arg, true);
 }
 
 /*

@@ -27,7 +27,7 @@ enum fake_way {
 	FAKE_GONE,       /* reads all ones from the first command on, and stops */
 };
 
-#define FAKE_QUEUES 4
+#define FAKE_QUEUES 16
 
 struct fake_queue {
 	uint64_t sq, cq;

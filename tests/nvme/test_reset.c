@@ -139,13 +139,13 @@ static void aborts_one_by_one(void **state)
 	evil_fini(&e);
 }
 
-/* No more aborts at once than the controller takes. */
+/* No more aborts at once than the controller takes, nor than leave the driver slots for what it waits for. */
 static void aborts_are_limited(void **state)
 {
 	static const struct {
 		uint8_t acl;
 		unsigned aborts;
-	} limits[] = {{0, 1}, {2, 3}, {255, 7}};
+	} limits[] = {{0, 1}, {2, 3}, {255, 4}};
 	struct watched w[8];
 	struct evil e;
 
