@@ -81,7 +81,7 @@ struct phyr_nvme_info {
 	uint32_t block_size;     /**< logical block, bytes */
 	uint64_t nr_blocks;      /**< of the namespace */
 	unsigned queues;         /**< I/O queue pairs that it granted */
-	unsigned max_depth;      /**< most commands at once in a queue */
+	unsigned max_depth;      /**< most commands at once in a queue, 4096 at most */
 	bool volatile_cache;     /**< flush means something */
 	bool compare;            /**< has phyr_nvme_compare() */
 	bool write_zeroes;       /**< has phyr_nvme_write_zeroes() */
@@ -166,6 +166,9 @@ PHYR_API void phyr_nvme_get_stats(const struct phyr_nvme *nvme, struct phyr_nvme
  * again, eight times in all. Waiting sleeps where it takes long. Of the driver's own commands seven are
  * in flight at once, whichever threads need them: more wait their turn, which comes, since a controller
  * that does not answer is reset.
+ *
+ * Whatever the controller has, a queue ends at a depth of 4096: ids of commands have 4 bits then that
+ * count, so that a completion that comes twice is not taken for that of a later command.
  *
  * @param depth  most commands in flight, 1 to max_depth
  * @return 0; -EINVAL depth; -EBUSY no more queue pairs; -EIO the controller refused it; -ETIMEDOUT it

@@ -135,6 +135,6 @@ int phyr_nvme_read_cap(struct phyr_nvme *nvme, const char *call)
 		return cap_error(nvme, -EIO, "CAP.MQES is 0, and a queue has two entries at least");
 	if (phyr_nvme_doorbell_pairs(nvme) < 2)
 		return cap_error(nvme, -EINVAL, "the registers end before the first doorbells");
-	nvme->info.max_depth = PHYR_NVME_CAP_MQES(nvme->cap);
+	nvme->info.max_depth = (unsigned)min_u64(PHYR_NVME_CAP_MQES(nvme->cap), NVME_DEPTH_MAX);
 	return choose_page(nvme, call);
 }

@@ -16,6 +16,9 @@
 
 #include "core/order.h"
 
+/* Leaves 4 bits of a command id for the count: each slot has 15 ids at least. */
+#define NVME_DEPTH_MAX 4096
+
 #define NVME_NO_SLOT UINT16_MAX
 #define NVME_NO_RUN  UINT32_MAX
 #define NVME_LOOK_NS UINT64_C(10000000) /* between looks at CSTS while nothing ends */

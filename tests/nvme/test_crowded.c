@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Admin commands of the driver's own where many are out and the controller ends none; what is left to
- * callers meanwhile; and of which call a refusal is reported.
+ * callers meanwhile; and queues as deep as can be.
  *
  * All is one thread: who waits for one admin command asks for the next from opts.wait, as another
  * thread would.
@@ -301,6 +301,30 @@ static void a_refusal_is_told_of_the_poll(void **state)
 	evil_fini(&e);
 }
 
+/* However deep the controller lets queues be: a slot's ids do not come again at once. */
+static void the_deepest_queue_knows_what_ended(void **state)
+{
+	struct ended ended = {0};
+	unsigned depth;
+	struct evil e;
+
+	evil_init(&e);
+	e.fake.cap |= 0xffff; /* MQES: 65536 entries */
+	assert_int_equal(evil_open(&e), 0);
+	depth = phyr_nvme_get_info(e.nvme)->max_depth;
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, depth, &e.queue), 0);
+	e.fake.way = FAKE_AGAIN;
+	e.fake.way_once = true;
+	assert_int_equal(phyr_nvme_flush_sync(e.queue), 0);
+	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), 0);
+	poll_all(e.queue);
+	assert_int_equal(ended.times, 1);
+	assert_int_equal(ended.err, -ECANCELED);
+	assert_int_equal(e.fake.enables, 2);
+	assert_int_equal(depth, 4096);
+	evil_fini(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +336,7 @@ int main(void)
 		cmocka_unit_test(only_callers_are_counted),
 		cmocka_unit_test(a_refusal_is_told_of_the_submit),
 		cmocka_unit_test(a_refusal_is_told_of_the_poll),
+		cmocka_unit_test(the_deepest_queue_knows_what_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
