@@ -302,7 +302,7 @@ PHYR_API int phyr_nvme_submit(struct phyr_nvme_queue *queue, const void *sqe64,
  */
 PHYR_API unsigned phyr_nvme_poll(struct phyr_nvme_queue *queue);
 
-/** Commands in flight: those whose function was not called yet; on the admin queue, of all callers. */
+/** Commands in flight: those whose function was not called yet; the admin queue: of all callers. */
 PHYR_API unsigned phyr_nvme_in_flight(const struct phyr_nvme_queue *queue);
 
 /**

@@ -32,7 +32,7 @@ enum { NVME_RUNNING, NVME_STOPPING, NVME_QUIET, NVME_DEAD, NVME_RUN_STEP };
 #define NVME_SUBMIT_CALL "phyr_nvme_submit"
 
 #define NVME_ADMIN_DEPTH  31
-#define NVME_ADMIN_OWN    7 /* slots of the admin queue that are the driver's, and all that it takes */
+#define NVME_ADMIN_OWN    7  /* slots of the admin queue that the driver takes, and no caller */
 #define NVME_ADMIN_ABORTS 4  /* of those; nobody waits for them, so they must leave some */
 #define NVME_ADMIN_EVENTS 16 /* that may wait for events */
 
@@ -187,7 +187,7 @@ unsigned phyr_nvme_admin_poll(struct phyr_nvme *nvme);
 const char *phyr_nvme_admin_take(struct phyr_nvme *nvme);
 /* Ask the controller to end a command of a queue, if it can be asked now. */
 void phyr_nvme_abort(struct phyr_nvme *nvme, uint32_t run, uint16_t qid, uint16_t cid);
-/* Send a command of the driver's own. 0; -EAGAIN the driver has none free; -ECANCELED the run is over. */
+/* Send a command of the driver's own. 0; -EAGAIN no slot; -ECANCELED the run is over. */
 int phyr_nvme_admin_send(struct phyr_nvme *nvme, const struct nvme_ask *ask,
 			 struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg);
 /* Have @fn called at the end of such commands that have this argument. */
@@ -219,7 +219,7 @@ void phyr_nvme_adopt(struct phyr_nvme *nvme, const struct nvme_identity *id);
 
 /* queue.c */
 
-/* Have the device know the queue's rings again, for @call. 0, -ECANCELED another reset came, or dead. */
+/* Have the device know the queue's rings again. 0, -ECANCELED another reset came, or dead. */
 int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run, const char *call);
 
 /* submit.c */

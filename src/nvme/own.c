@@ -6,8 +6,8 @@ static void forget(void *arg, const struct phyr_nvme_done *done)
 {
 }
 
-/* Look for what keeps a command from its end, and see to it. @return 0; what is wrong with a run that is
- * being brought up, which is for whoever does that */
+/* Look for what keeps commands from their end, and see to it. @return 0; what is wrong with a run that
+ * is being brought up, which is for whoever does that */
 static int see_to(struct phyr_nvme *nvme, const struct nvme_ask *ask)
 {
 	struct phyr_report why;
@@ -31,7 +31,7 @@ static int await(struct phyr_nvme *nvme, const struct nvme_ask *ask, struct nvme
 		if (nvme_waited(w))
 			return 0;
 		err = see_to(nvme, ask);
-		if (err) {
+		if (err) { /* nobody waits for it any more */
 			phyr_nvme_admin_forget(nvme, w, forget);
 			return err;
 		}

@@ -139,7 +139,7 @@ static void aborts_one_by_one(void **state)
 	evil_fini(&e);
 }
 
-/* No more aborts at once than the controller takes, nor than leave the driver slots for what it waits for. */
+/* No more aborts at once than the controller takes, nor than leave the driver slots to go on. */
 static void aborts_are_limited(void **state)
 {
 	static const struct {
