@@ -264,9 +264,10 @@ void phyr_sim_nvme_fill_log_pages(uint8_t *data);
 void phyr_sim_nvme_fill_commands(uint8_t *data);
 void phyr_sim_nvme_fill_features(uint8_t *data);
 
-/* plan.c: the planned fault that hits a command, or NULL. */
-const struct phyr_sim_nvme_fault *phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid,
-							 unsigned opcode);
+/* plan.c: whether a planned fault hits a command, and a copy of it: the plan may be replaced from an
+ * interrupt's function while the command is carried out. */
+bool phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid, unsigned opcode,
+			    struct phyr_sim_nvme_fault *fault);
 void phyr_sim_nvme_free_plan(struct sim_nvme *n);
 
 /* ns.c: namespaces and their files. */

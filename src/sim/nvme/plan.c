@@ -20,8 +20,8 @@ static bool is_spent(const struct sim_nvme_planned *p)
 	return p->fault.count != UINT64_MAX && p->hits >= p->fault.count;
 }
 
-const struct phyr_sim_nvme_fault *phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid,
-							 unsigned opcode)
+bool phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid, unsigned opcode,
+			    struct phyr_sim_nvme_fault *fault)
 {
 	for (unsigned i = 0; i < n->nr_planned; i++) {
 		struct sim_nvme_planned *p = &n->plan[i];
@@ -36,9 +36,10 @@ const struct phyr_sim_nvme_fault *phyr_sim_nvme_plan_hit(struct sim_nvme *n, uin
 		}
 		p->hits++;
 		n->stats.hits[p->fault.kind]++;
-		return &p->fault;
+		*fault = p->fault;
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
 void phyr_sim_nvme_free_plan(struct sim_nvme *n)

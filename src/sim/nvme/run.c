@@ -97,7 +97,7 @@ static bool has_lba(uint32_t sqid, unsigned opcode)
 
 static void run_command(struct sim_nvme *n, uint32_t sqid)
 {
-	const struct phyr_sim_nvme_fault *fault;
+	struct phyr_sim_nvme_fault fault;
 	struct sim_nvme_held done = {.sqid = (uint16_t)sqid};
 	struct sim_nvme_cmd cmd;
 
@@ -109,9 +109,8 @@ static void run_command(struct sim_nvme *n, uint32_t sqid)
 	done.cid = (uint16_t)NVME_CDW0_CID(cmd.dw[0]);
 	done.nsid = sim_nvme_cmd_nsid(&cmd);
 	done.lba = has_lba(sqid, done.opcode) ? sim_nvme_cmd_u64(&cmd, 10) : 0;
-	fault = phyr_sim_nvme_plan_hit(n, sqid, done.opcode);
-	if (fault)
-		meet_fault(n, &cmd, &done, fault);
+	if (phyr_sim_nvme_plan_hit(n, sqid, done.opcode, &fault))
+		meet_fault(n, &cmd, &done, &fault);
 	else
 		carry_out(n, &cmd, &done, NULL);
 }

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulated NVMe controller, and what the function of an interrupt does to it while a command is
+ * half carried out: the interrupt tells of a command that Abort or the end of its queue completes.
+ */
+#include "test_nvme_rig.h"
+
+#define FLUSH     0
+#define DELETE_SQ 0
+#define ABORT     8
+#define VECTOR    3
+
+#define NEVER     PHYR_SIM_NVME_NEVER
+#define UNRELATED 20 /* faults: enough that freed memory of the plan is soon another plan's */
+
+struct meddling {
+	struct rig r;
+	struct pair p;
+	void (*meddle)(struct meddling *m);
+	unsigned irqs;
+	uint64_t completions; /* when it had meddled */
+	uint64_t moved;
+};
+
+static struct phyr_sim_nvme_stats stats(struct rig *r)
+{
+	struct phyr_sim_nvme_stats s;
+
+	phyr_sim_nvme_get_stats(r->dev, &s);
+	return s;
+}
+
+static uint64_t moved(struct rig *r)
+{
+	struct phyr_sim_stats s;
+
+	phyr_sim_get_stats(r->sim, &s);
+	return s.dma_bytes;
+}
+
+static void interrupt(void *arg, unsigned vector)
+{
+	struct meddling *m = arg;
+
+	if (m->irqs++)
+		return;
+	m->meddle(m);
+	m->completions = stats(&m->r).completions;
+	m->moved = moved(&m->r);
+}
+
+/* A plan whose last fault but one holds back flushes for ever, and the last one others a while. */
+static void plan(struct rig *r, unsigned opcode, uint64_t steps)
+{
+	struct phyr_sim_nvme_fault f[UNRELATED + 2];
+
+	for (unsigned i = 0; i < UNRELATED; i++)
+		f[i] = (struct phyr_sim_nvme_fault){.queue = 60, .steps = steps};
+	f[UNRELATED] = (struct phyr_sim_nvme_fault){
+		.kind = PHYR_SIM_NVME_DELAY, .queue = 1, .count = UINT64_MAX, .steps = NEVER};
+	f[UNRELATED + 1] = (struct phyr_sim_nvme_fault){
+		.kind = PHYR_SIM_NVME_DELAY, .queue = 0, .opcode = opcode, .steps = steps};
+	assert_int_equal(phyr_sim_nvme_plan(r->dev, f, UNRELATED + 2), 0);
+}
+
+/* Two flushes that are held back, and an interrupt that meddles when the first of them ends. */
+static void start(struct meddling *m, void (*meddle)(struct meddling *m), unsigned delayed)
+{
+	*m = (struct meddling){.meddle = meddle};
+	rig_start(&m->r, 1 << 20, NULL);
+	rig_enable(&m->r, 12);
+	pair_create(&m->r, &m->p, 1, 16, VECTOR);
+	plan(&m->r, delayed, 5);
+	for (unsigned cid = 7; cid < 9; cid++) {
+		uint32_t dw[16] = {FLUSH | cid << 16, 1};
+
+		sq_put(&m->p, dw);
+	}
+	sq_ring(&m->r, &m->p);
+	rig_settle(&m->r);
+	assert_int_equal(stats(&m->r).held, 2);
+	assert_int_equal(phyr_sim_set_irq(m->r.dev, VECTOR, interrupt, m), 0);
+}
+
+/* An admin command that ends flushes of queue 1; so many steps are taken. */
+static void end_flushes(struct meddling *m, unsigned opcode, unsigned steps)
+{
+	uint32_t dw[16] = {opcode | 9 << 16};
+
+	dw[10] = opcode == ABORT ? 1 | 7 << 16 : 1;
+	sq_put(&m->r.admin, dw);
+	sq_ring(&m->r, &m->r.admin);
+	rig_steps(&m->r, steps);
+}
+
+static void stop(struct meddling *m)
+{
+	ring_free(&m->r, &m->p.sq);
+	ring_free(&m->r, &m->p.cq);
+	rig_stop(&m->r);
+}
+
+/* Other plans, of which one takes the memory that the first one had. */
+static void replace_plan(struct meddling *m)
+{
+	for (unsigned i = 0; i < 4; i++)
+		plan(&m->r, ABORT, 50);
+}
+
+/* The fault that hit Abort is carried out to its end, whatever became of its plan. */
+static void plan_is_replaced(void **state)
+{
+	struct meddling m;
+	struct cqe cqe;
+
+	start(&m, replace_plan, ABORT);
+	end_flushes(&m, ABORT, 5);
+	assert_int_equal(m.irqs, 1);
+	assert_true(cq_take(&m.p, &cqe));
+	assert_int_equal(cqe.cid, 7);
+	assert_int_equal(cqe.status, 0x007);
+	assert_false(cq_take(&m.r.admin, &cqe));
+	rig_steps(&m.r, 1);
+	assert_true(cq_take(&m.r.admin, &cqe));
+	assert_int_equal(cqe.cid, 9);
+	assert_int_equal(cqe.status, 0);
+	stop(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plan_is_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
