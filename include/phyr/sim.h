@@ -367,7 +367,7 @@ struct phyr_sim_nvme_fault {
  * are held back no more are fetched. The same plan and the same stepped program give the same run.
  *
  * @param faults  copied
- * Threads: any at once, also while the controller works.
+ * Threads: any at once, also while the controller works, and from an interrupt's function.
  * @return 0; -EINVAL no NVMe controller, or a fault of no such kind or status; -ENOMEM. The plan is as
  *         it was on failure.
  */
@@ -376,7 +376,8 @@ PHYR_API int phyr_sim_nvme_plan(struct phyr_sim_dev *sdev, const struct phyr_sim
 
 /**
  * Pull the controller out, now and for ever: registers read all ones, writes are lost, it does not
- * access memory any more. Commands that it had end nowhere. Any thread.
+ * access memory any more, nor raise interrupts. Commands that it had end nowhere. Any thread, and
+ * from an interrupt's function.
  */
 PHYR_API void phyr_sim_nvme_unplug(struct phyr_sim_dev *sdev);
 

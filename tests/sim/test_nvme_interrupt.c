@@ -8,6 +8,7 @@
 #define FLUSH     0
 #define DELETE_SQ 0
 #define ABORT     8
+#define NO_OPCODE 0x7f
 #define VECTOR    3
 
 #define NEVER     PHYR_SIM_NVME_NEVER
@@ -127,10 +128,101 @@ static void plan_is_replaced(void **state)
 	stop(&m);
 }
 
+static void unplug(struct meddling *m)
+{
+	phyr_sim_nvme_unplug(m->r.dev);
+}
+
+/* More register writes than can be posted are carried out at once, the first of them too. */
+static void reset(struct meddling *m)
+{
+	for (unsigned i = 0; i < 300; i++)
+		rig_write(&m->r, 0x14, 0);
+}
+
+/* Nothing comes after what the interrupt's function did, though its command had work left. */
+static void ends_there(void (*meddle)(struct meddling *m), unsigned opcode, unsigned delayed,
+		       uint32_t csts)
+{
+	struct meddling m;
+	struct cqe cqe;
+	unsigned told;
+
+	start(&m, meddle, delayed);
+	told = m.r.irqs[0];
+	end_flushes(&m, opcode, 20);
+	assert_int_equal(m.irqs, 1);
+	assert_true(cq_take(&m.p, &cqe));
+	assert_int_equal(cqe.cid, 7);
+	assert_false(cq_take(&m.p, &cqe));
+	assert_false(cq_take(&m.r.admin, &cqe));
+	assert_int_equal(m.r.irqs[0], told);
+	assert_int_equal(stats(&m.r).completions, m.completions);
+	assert_int_equal(stats(&m.r).held, 0);
+	assert_int_equal(moved(&m.r), m.moved);
+	assert_int_equal(rig_read(&m.r, 0x1c), csts);
+	stop(&m);
+}
+
+static void unplugged(void **state)
+{
+	ends_there(unplug, ABORT, NO_OPCODE, ~0u);
+	ends_there(unplug, ABORT, ABORT, ~0u); /* it would be held back */
+	ends_there(unplug, DELETE_SQ, NO_OPCODE, ~0u);
+}
+
+static void was_reset(void **state)
+{
+	ends_there(reset, ABORT, NO_OPCODE, 0);
+	ends_there(reset, ABORT, ABORT, 0);
+	ends_there(reset, DELETE_SQ, NO_OPCODE, 0);
+}
+
+static void unplug_first(void *arg, unsigned vector)
+{
+	struct rig *r = arg;
+
+	r->irqs[vector]++;
+	phyr_sim_nvme_unplug(r->dev);
+}
+
+/* Of two interrupts that are unmasked at once, the first one's function is the last to be called. */
+static void unplugged_between_interrupts(void **state)
+{
+	struct pair p[2];
+	struct rig r;
+
+	rig_start(&r, 1 << 20, NULL);
+	rig_enable(&r, 12);
+	rig_write(&r, 0x0c, 3 << VECTOR);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t dw[16] = {FLUSH, 1};
+
+		pair_create(&r, &p[i], i + 1, 16, VECTOR + (int)i);
+		sq_put(&p[i], dw);
+		sq_ring(&r, &p[i]);
+	}
+	rig_settle(&r);
+	assert_int_equal(phyr_sim_set_irq(r.dev, VECTOR, unplug_first, &r), 0);
+	rig_write(&r, 0x10, 3 << VECTOR);
+	rig_steps(&r, 3);
+	assert_int_equal(r.irqs[VECTOR], 1);
+	assert_int_equal(r.irqs[VECTOR + 1], 0);
+	assert_int_equal(rig_read(&r, 0x1c), ~0u);
+	for (unsigned i = 0; i < 2; i++) {
+		ring_free(&r, &p[i].sq);
+		ring_free(&r, &p[i].cq);
+	}
+	rig_stop(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plan_is_replaced),
+		cmocka_unit_test(unplugged),
+		cmocka_unit_test(was_reset),
+		cmocka_unit_test(unplugged_between_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,14 +52,13 @@ bool phyr_sim_nvme_tell_event(struct sim_nvme *n)
 {
 	unsigned type = find(n), info = 0;
 
-	if (type == NVME_EVENT_TYPES)
+	if (type == NVME_EVENT_TYPES || !phyr_sim_nvme_can_finish_request(n))
 		return false;
 	while (!(n->events.pending[type] >> info & 1))
 		info++;
-	if (!phyr_sim_nvme_finish_request(n, NVME_EVENT(type, info, log_of[type])))
-		return false;
 	n->events.pending[type] &= (uint8_t) ~(1u << info);
 	n->events.masked[type] = true;
+	phyr_sim_nvme_finish_request(n, NVME_EVENT(type, info, log_of[type]));
 	return true;
 }
 

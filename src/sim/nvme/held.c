@@ -20,7 +20,8 @@ bool phyr_sim_nvme_can_hold(const struct sim_nvme *n, uint32_t sqid)
 
 void phyr_sim_nvme_hold(struct sim_nvme *n, const struct sim_nvme_held *held)
 {
-	n->held[n->nr_held++] = *held;
+	if (n->enabled)
+		n->held[n->nr_held++] = *held;
 }
 
 static struct sim_nvme_held take(struct sim_nvme *n, unsigned i)
@@ -149,17 +150,13 @@ bool phyr_sim_nvme_can_finish_request(const struct sim_nvme *n)
 	return find_request(n) < n->nr_held && phyr_sim_nvme_can_post(n, 0);
 }
 
-bool phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result)
+void phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result)
 {
-	struct sim_nvme_held done;
+	struct sim_nvme_held done = take(n, find_request(n));
 
-	if (!phyr_sim_nvme_can_finish_request(n))
-		return false;
-	done = take(n, find_request(n));
 	done.status = NVME_SUCCESS;
 	done.result = result;
 	phyr_sim_nvme_post(n, &done);
-	return true;
 }
 
 /* Those that find no room for a completion are over all the same: the queue's deletion says so. */

@@ -29,9 +29,9 @@ static bool step(void *priv)
 	struct sim_nvme *n = priv;
 
 	n->now++;
+	phyr_sim_nvme_raise_unmasked(n);
 	if (n->gone)
 		return false;
-	phyr_sim_nvme_raise_unmasked(n);
 	if (phyr_sim_nvme_change_state(n))
 		return true;
 	if (!n->enabled || n->fatal || n->shutdown != NVME_SHST_NORMAL)

@@ -205,7 +205,8 @@ uint32_t phyr_sim_nvme_find_sq(const struct sim_nvme *n);
 bool phyr_sim_nvme_fetch(struct sim_nvme *n, uint32_t sqid, struct sim_nvme_cmd *cmd);
 /* Whether a submission queue's completion queue has a free entry. */
 bool phyr_sim_nvme_can_post(const struct sim_nvme *n, uint32_t sqid);
-/* Post the completion of a command; there is room. What can't be reached is fatal. */
+/* Post the completion of a command; there is room. What can't be reached is fatal. Its interrupt's
+ * function may do to the controller all that the public calls can. */
 void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *held);
 /* Raise the interrupts that were held back by the mask and still have a reason. */
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n);
@@ -219,6 +220,7 @@ void phyr_sim_nvme_pull(struct sim_nvme *n);
 
 /* held.c: commands that were fetched and have no completion yet. */
 bool phyr_sim_nvme_can_hold(const struct sim_nvme *n, uint32_t sqid);
+/* Nothing once the controller is unplugged or reset. */
 void phyr_sim_nvme_hold(struct sim_nvme *n, const struct sim_nvme_held *held);
 /* Whether a command of the queue waits for the next one. */
 bool phyr_sim_nvme_has_reordered(const struct sim_nvme *n, uint32_t sqid);
@@ -234,9 +236,10 @@ void phyr_sim_nvme_end_held(struct sim_nvme *n, uint32_t sqid);
 
 /* Hold an Asynchronous Event Request. @return NVME_PENDING or a status code */
 unsigned phyr_sim_nvme_request_event(const struct sim_nvme *n);
-/* Complete one with an event. @return false: there is none, or no room */
-bool phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result);
+/* Whether there is one, and room. */
 bool phyr_sim_nvme_can_finish_request(const struct sim_nvme *n);
+/* Complete it with an event. */
+void phyr_sim_nvme_finish_request(struct sim_nvme *n, uint32_t result);
 
 /* event.c: asynchronous events (Base 5.2). */
 void phyr_sim_nvme_event(struct sim_nvme *n, enum nvme_event_type type, unsigned info);

@@ -91,11 +91,17 @@ static bool vector_masked(const struct sim_nvme *n, unsigned vector)
 	return vector < 32 && n->int_mask >> vector & 1;
 }
 
+/* The function of the interrupt before this one may have unplugged or reset the controller. */
+static void raise_now(struct sim_nvme *n, unsigned vector)
+{
+	if (n->enabled && !vector_masked(n, vector))
+		phyr_sim_irq(n->sdev, vector);
+}
+
 static void raise(struct sim_nvme *n, unsigned vector)
 {
 	n->coalesced[vector] = 0;
-	if (!vector_masked(n, vector))
-		phyr_sim_irq(n->sdev, vector);
+	raise_now(n, vector);
 }
 
 void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n)
@@ -110,8 +116,8 @@ void phyr_sim_nvme_raise_unmasked(struct sim_nvme *n)
 	}
 	n->irq_check = 0;
 	for (unsigned vector = 0; vector < 32; vector++) {
-		if (raised >> vector & 1 && !vector_masked(n, vector))
-			phyr_sim_irq(n->sdev, vector);
+		if (raised >> vector & 1)
+			raise_now(n, vector);
 	}
 }
 
@@ -188,13 +194,18 @@ static bool write_entry(struct sim_nvme *n, const struct sim_nvme_held *done)
 				   sizeof(entry));
 }
 
-/* A queue that can't be reached is a fatal error that no completion can tell of (Base 9.5). */
+/*
+ * A queue that can't be reached is a fatal error that no completion can tell of (Base 9.5). A command
+ * in whose midst an interrupt's function unplugged or reset the controller has no completion.
+ */
 void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *held)
 {
 	struct sim_nvme_held done = *held;
 	struct sim_nvme_cq *cq = &n->cqs[n->sqs[done.sqid].cqid];
 	bool logged = phyr_sim_nvme_is_logged(done.status);
 
+	if (!n->enabled)
+		return;
 	if (logged)
 		done.status |= NVME_MORE;
 	if (!write_entry(n, &done)) {

@@ -63,6 +63,7 @@ static void carry_out(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 void phyr_sim_nvme_pull(struct sim_nvme *n)
 {
 	n->gone = true;
+	n->enabled = false;
 	n->nr_held = 0;
 	memset(n->coalesced, 0, sizeof(n->coalesced));
 }
@@ -117,7 +118,7 @@ static void run_command(struct sim_nvme *n, uint32_t sqid)
 
 static bool has_work(const struct sim_nvme *n)
 {
-	return !n->fatal && !n->gone &&
+	return n->enabled && !n->fatal &&
 	       (phyr_sim_nvme_find_sq(n) <= n->max_queues || phyr_sim_nvme_held_goes_on(n) ||
 		phyr_sim_nvme_has_event(n));
 }
