@@ -239,6 +239,51 @@ static void reordered(void **state)
 	rig_stop_io(&r, &p);
 }
 
+/* Also when Abort is what completes the next command, which came first. */
+static void reordered_behind_an_aborted_one(void **state)
+{
+	struct pair p;
+	struct rig r;
+
+	rig_start_io(&r, 1 << 20, NULL, 12, &p, 16);
+	plan(&r, {.kind = PHYR_SIM_NVME_DELAY, .queue = 1, .opcode = FLUSH, .steps = NEVER},
+	     {.kind = PHYR_SIM_NVME_REORDER, .queue = 1, .opcode = FLUSH, .steps = NEVER});
+	submit(&r, &p, 7, 2);
+	rig_settle(&r);
+	none(&p);
+	assert_int_equal(abort_cmd(&r, 1, 7), 0);
+	took(&r, &p, 7, 0x007);
+	settle_and_took(&r, &p, 8, 0);
+	assert_int_equal(stats(&r).held, 0);
+	rig_stop_io(&r, &p);
+}
+
+/* An event request that is told of something completes, too. */
+static void reordered_behind_an_event(void **state)
+{
+	uint32_t dw[16] = {ASYNC_EVENT | 1 << 16};
+	struct cqe cqe;
+	struct rig r;
+
+	rig_start(&r, 1 << 20, NULL);
+	rig_enable(&r, 12);
+	sq_put(&r.admin, dw);
+	sq_ring(&r, &r.admin);
+	rig_settle(&r);
+	plan(&r, {.kind = PHYR_SIM_NVME_REORDER, .queue = 0, .opcode = ABORT, .steps = NEVER});
+	dw[0] = ABORT | 2 << 16;
+	sq_put(&r.admin, dw);
+	sq_ring(&r, &r.admin);
+	rig_settle(&r);
+	none(&r.admin);
+	rig_doorbell(&r, 20, 1); /* of no queue */
+	rig_settle(&r);
+	assert_true(cq_take(&r.admin, &cqe));
+	assert_int_equal(cqe.cid, 1);
+	took(&r, &r.admin, 2, 0);
+	rig_stop(&r);
+}
+
 static void wrong_status(void **state)
 {
 	struct pair p;
@@ -537,6 +582,8 @@ int main(void)
 		cmocka_unit_test(dropped),
 		cmocka_unit_test(dropped_write_changes_nothing),
 		cmocka_unit_test(reordered),
+		cmocka_unit_test(reordered_behind_an_aborted_one),
+		cmocka_unit_test(reordered_behind_an_event),
 		cmocka_unit_test(wrong_status),
 		cmocka_unit_test(fatal),
 		cmocka_unit_test(pulled_out),

@@ -69,7 +69,6 @@ bool phyr_sim_nvme_finish_due(struct sim_nvme *n)
 		return false;
 	done = take(n, first);
 	phyr_sim_nvme_post(n, &done);
-	phyr_sim_nvme_release_reordered(n, done.sqid);
 	return true;
 }
 

@@ -214,6 +214,7 @@ void phyr_sim_nvme_post(struct sim_nvme *n, const struct sim_nvme_held *held)
 	}
 	advance(cq);
 	n->stats.completions++;
+	phyr_sim_nvme_release_reordered(n, done.sqid);
 	if (logged)
 		phyr_sim_nvme_note_error(n, &done);
 	if (cq->interrupts && (cq == n->cqs || !waits_for_more(n, cq->vector)))

@@ -30,12 +30,6 @@ static unsigned execute(struct sim_nvme *n, uint32_t sqid, const struct sim_nvme
 	return sqid ? phyr_sim_nvme_io(n, cmd) : phyr_sim_nvme_admin(n, cmd, result);
 }
 
-static void complete(struct sim_nvme *n, const struct sim_nvme_held *done)
-{
-	phyr_sim_nvme_post(n, done);
-	phyr_sim_nvme_release_reordered(n, done->sqid);
-}
-
 /* Carry it out, and complete it at once or later. */
 static void carry_out(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 		      struct sim_nvme_held *done, const struct phyr_sim_nvme_fault *fault)
@@ -50,7 +44,7 @@ static void carry_out(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 	}
 	done->status = (uint16_t)with_dnr(status);
 	if (!fault) {
-		complete(n, done);
+		phyr_sim_nvme_post(n, done);
 		return;
 	}
 	done->reordered = fault->kind == PHYR_SIM_NVME_REORDER;
@@ -74,7 +68,7 @@ static void meet_fault(struct sim_nvme *n, const struct sim_nvme_cmd *cmd,
 	switch (fault->kind) {
 	case PHYR_SIM_NVME_STATUS:
 		done->status = fault->status;
-		complete(n, done);
+		phyr_sim_nvme_post(n, done);
 		break;
 	case PHYR_SIM_NVME_FATAL:
 		n->fatal = true;
