@@ -322,7 +322,11 @@ struct phyr_sim_nvme_config {
 PHYR_API int phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
 				  const struct phyr_sim_nvme_config *config,
 				  struct phyr_sim_dev **out);
-/** Remove the controller and free it, before its machine is destroyed. NULL is fine. */
+
+/**
+ * Remove the controller and free it, before its machine is destroyed. NULL is fine. A device that is
+ * no NVMe controller is left as it is, with a report (-EINVAL).
+ */
 PHYR_API void phyr_sim_nvme_destroy(struct phyr_sim_dev *sdev);
 
 /** What a planned fault does to the command that it hits. */
@@ -377,13 +381,14 @@ PHYR_API int phyr_sim_nvme_plan(struct phyr_sim_dev *sdev, const struct phyr_sim
 /**
  * Pull the controller out, now and for ever: registers read all ones, writes are lost, it does not
  * access memory any more, nor raise interrupts. Commands that it had end nowhere. Any thread, and
- * from an interrupt's function.
+ * from an interrupt's function. Another device is left as it is, with a report (-EINVAL).
  */
 PHYR_API void phyr_sim_nvme_unplug(struct phyr_sim_dev *sdev);
 
 /**
  * Say how warm the controller is; at the start 310 K. What passes a threshold (feature 04h) shows in
  * the health log, and is told by an asynchronous event where the host asked for that. Any thread.
+ * Another device is left as it is, with a report (-EINVAL).
  *
  * @param kelvin  its composite temperature
  */
@@ -397,7 +402,10 @@ struct phyr_sim_nvme_stats {
 	uint64_t held;                            /**< commands that are held back or wait now */
 };
 
-/** Of one moment; any thread. */
+/**
+ * Of one moment; any thread. Of another device there is only a report (-EINVAL), and stats stay as
+ * they are.
+ */
 PHYR_API void phyr_sim_nvme_get_stats(struct phyr_sim_dev *sdev, struct phyr_sim_nvme_stats *stats);
 
 #ifdef __cplusplus

@@ -541,11 +541,9 @@ static void full_of_held_commands(void **state)
 /* What a plan may not say; the one before stays. */
 static void wrong_plans(void **state)
 {
-	static const struct phyr_sim_dev_ops ops;
 	struct phyr_sim_nvme_fault f = {
 		.kind = PHYR_SIM_NVME_STATUS, .queue = ANY, .opcode = FLUSH, .status = 0x285};
 	struct phyr_sim_nvme_fault bad = f;
-	struct phyr_sim_dev *other;
 	struct pair p;
 	struct rig r;
 
@@ -559,9 +557,6 @@ static void wrong_plans(void **state)
 	bad.kind = PHYR_SIM_NVME_FAULT_KINDS;
 	assert_int_equal(phyr_sim_nvme_plan(r.dev, &bad, 1), -EINVAL);
 	assert_int_equal(phyr_sim_nvme_plan(r.dev, NULL, 1), -EINVAL);
-	assert_int_equal(phyr_sim_dev_add(r.sim, &ops, NULL, 0x200, &other), 0);
-	assert_int_equal(phyr_sim_nvme_plan(other, &f, 1), -EINVAL);
-	phyr_sim_dev_remove(other);
 	submit(&r, &p, 0, 2);
 	rig_settle(&r);
 	took(&r, &p, 0, 0x285);
@@ -571,6 +566,45 @@ static void wrong_plans(void **state)
 	submit(&r, &p, 2, 1);
 	settle_and_took(&r, &p, 2, 0);
 	rig_stop_io(&r, &p);
+}
+
+static const char *reported; /* the call that the last report is of */
+
+static void keep_call(struct phyr_env *env, const struct phyr_report *report)
+{
+	assert_int_equal(report->err, -EINVAL);
+	assert_int_equal(report->index, 0x200);
+	reported = report->call;
+}
+
+/* A device of somebody's own stays as it was, and where it was. */
+static void not_an_nvme_controller(void **state)
+{
+	static uint8_t priv[1 << 20], zeroes[sizeof(priv)];
+	static const struct phyr_sim_dev_ops ops;
+	struct phyr_sim_nvme_stats stats = {.commands = 77};
+	struct phyr_sim_dev *other, *same;
+	struct rig r;
+
+	rig_start(&r, 1 << 20, NULL);
+	assert_int_equal(phyr_sim_dev_add(r.sim, &ops, priv, 0x200, &other), 0);
+	r.env->report = keep_call;
+	assert_int_equal(phyr_sim_nvme_plan(other, NULL, 0), -EINVAL);
+	assert_string_equal(reported, "phyr_sim_nvme_plan");
+	phyr_sim_nvme_get_stats(other, &stats);
+	assert_string_equal(reported, "phyr_sim_nvme_get_stats");
+	assert_int_equal(stats.commands, 77);
+	phyr_sim_nvme_unplug(other);
+	assert_string_equal(reported, "phyr_sim_nvme_unplug");
+	phyr_sim_nvme_set_temperature(other, 400);
+	assert_string_equal(reported, "phyr_sim_nvme_set_temperature");
+	phyr_sim_nvme_destroy(other);
+	assert_string_equal(reported, "phyr_sim_nvme_destroy");
+	assert_memory_equal(priv, zeroes, sizeof(priv));
+	r.env->report = NULL;
+	assert_int_equal(phyr_sim_dev_add(r.sim, &ops, NULL, 0x200, &same), -EEXIST);
+	phyr_sim_dev_remove(other);
+	rig_stop(&r);
 }
 
 int main(void)
@@ -593,6 +627,7 @@ int main(void)
 		cmocka_unit_test(due_with_a_full_queue),
 		cmocka_unit_test(full_of_held_commands),
 		cmocka_unit_test(wrong_plans),
+		cmocka_unit_test(not_an_nvme_controller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,9 +94,12 @@ void phyr_sim_nvme_ns_changed(struct sim_nvme *n, struct sim_nvme_ns *ns)
 /* The write to CAP, which can't be written, only has the device take its next step. */
 void phyr_sim_nvme_set_temperature(struct phyr_sim_dev *sdev, uint16_t kelvin)
 {
-	struct sim_turn turn = phyr_sim_turn_begin(sdev->sim);
-	struct sim_nvme *n = sdev->priv;
+	struct sim_nvme *n = phyr_sim_nvme_of(sdev, "phyr_sim_nvme_set_temperature");
+	struct sim_turn turn;
 
+	if (!n)
+		return;
+	turn = phyr_sim_turn_begin(sdev->sim);
 	n->health.kelvin = kelvin;
 	phyr_sim_nvme_check_temperature(n);
 	phyr_sim_turn_end(sdev->sim, turn);

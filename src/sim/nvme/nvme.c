@@ -162,9 +162,14 @@ int phyr_sim_nvme_create(struct phyr_sim *sim, uint32_t source,
 	return 0;
 }
 
-bool phyr_sim_is_nvme(const struct phyr_sim_dev *sdev)
+struct sim_nvme *phyr_sim_nvme_of(struct phyr_sim_dev *sdev, const char *call)
 {
-	return sdev->ops == &ops;
+	if (sdev->ops == &ops)
+		return sdev->priv;
+	env_fail(phyr_sim_env(sdev->sim), .err = -EINVAL, .call = call, .index = sdev->source,
+		 .index_of = "device",
+		 .hint = "the device is no NVMe controller of phyr_sim_nvme_create()");
+	return NULL;
 }
 
 void phyr_sim_nvme_destroy(struct phyr_sim_dev *sdev)
@@ -173,7 +178,9 @@ void phyr_sim_nvme_destroy(struct phyr_sim_dev *sdev)
 
 	if (!sdev)
 		return;
-	n = sdev->priv;
+	n = phyr_sim_nvme_of(sdev, "phyr_sim_nvme_destroy");
+	if (!n)
+		return;
 	phyr_sim_dev_remove(sdev);
 	free_controller(n);
 }

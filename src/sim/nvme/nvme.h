@@ -185,8 +185,8 @@ static inline uint32_t sim_nvme_cmd_nsid(const struct sim_nvme_cmd *cmd)
 	return cmd->dw[1];
 }
 
-/* nvme.c */
-bool phyr_sim_is_nvme(const struct phyr_sim_dev *sdev);
+/* nvme.c: the controller that a device is. NULL: it is another device, and @call has a report. */
+struct sim_nvme *phyr_sim_nvme_of(struct phyr_sim_dev *sdev, const char *call);
 
 /* regs.c: properties and doorbells, enabling, resetting, shutting down. */
 uint64_t phyr_sim_nvme_mmio_read(void *priv, uint64_t offset, unsigned width);

@@ -60,16 +60,11 @@ static const char *check_fault(const struct phyr_sim_nvme_fault *f)
 	return NULL;
 }
 
-static int check_plan(const struct phyr_sim_dev *sdev, struct phyr_env *env,
-		      const struct phyr_sim_nvme_fault *faults, unsigned nr)
+static int check_plan(struct phyr_env *env, const struct phyr_sim_nvme_fault *faults, unsigned nr)
 {
-	const char *wrong = NULL;
+	const char *wrong = nr && !faults ? "no faults, and their number is not 0" : NULL;
 	unsigned i = 0;
 
-	if (!phyr_sim_is_nvme(sdev))
-		wrong = "the device is no NVMe controller of phyr_sim_nvme_create()";
-	else if (nr && !faults)
-		wrong = "no faults, and their number is not 0";
 	for (; !wrong && i < nr; i++)
 		wrong = check_fault(&faults[i]);
 	if (!wrong)
@@ -94,12 +89,15 @@ static struct sim_nvme_planned *make_plan(struct phyr_env *env,
 int phyr_sim_nvme_plan(struct phyr_sim_dev *sdev, const struct phyr_sim_nvme_fault *faults,
 		       unsigned nr)
 {
+	struct sim_nvme *n = phyr_sim_nvme_of(sdev, "phyr_sim_nvme_plan");
 	struct phyr_env *env = phyr_sim_env(sdev->sim);
 	struct sim_nvme_planned *plan = NULL;
-	struct sim_nvme *n = sdev->priv;
 	struct sim_turn turn;
-	int err = check_plan(sdev, env, faults, nr);
+	int err;
 
+	if (!n)
+		return -EINVAL;
+	err = check_plan(env, faults, nr);
 	if (err)
 		return err;
 	if (nr)
@@ -118,19 +116,26 @@ int phyr_sim_nvme_plan(struct phyr_sim_dev *sdev, const struct phyr_sim_nvme_fau
 /* What was written to registers before has reached the controller. */
 void phyr_sim_nvme_unplug(struct phyr_sim_dev *sdev)
 {
-	struct sim_turn turn = phyr_sim_turn_begin(sdev->sim);
+	struct sim_nvme *n = phyr_sim_nvme_of(sdev, "phyr_sim_nvme_unplug");
+	struct sim_turn turn;
 
+	if (!n)
+		return;
+	turn = phyr_sim_turn_begin(sdev->sim);
 	if (turn.mine)
 		phyr_sim_drain(sdev->sim);
-	phyr_sim_nvme_pull(sdev->priv);
+	phyr_sim_nvme_pull(n);
 	phyr_sim_turn_end(sdev->sim, turn);
 }
 
 void phyr_sim_nvme_get_stats(struct phyr_sim_dev *sdev, struct phyr_sim_nvme_stats *stats)
 {
-	const struct sim_nvme *n = sdev->priv;
-	struct sim_turn turn = phyr_sim_turn_begin(sdev->sim);
+	const struct sim_nvme *n = phyr_sim_nvme_of(sdev, "phyr_sim_nvme_get_stats");
+	struct sim_turn turn;
 
+	if (!n)
+		return;
+	turn = phyr_sim_turn_begin(sdev->sim);
 	*stats = n->stats;
 	stats->held = n->nr_held;
 	phyr_sim_turn_end(sdev->sim, turn);
