@@ -367,8 +367,9 @@ struct phyr_sim_nvme_fault {
  *
  * A command is hit by the first fault of the plan that is due, and those behind it don't count it.
  * A reset forgets commands that are held back, and leaves the plan where it is. A step is what
- * phyr_sim_step() says; a machine with a thread takes them as fast as it can. While 1024 commands
- * are held back no more are fetched. The same plan and the same stepped program give the same run.
+ * phyr_sim_step() says; a machine with a thread takes them as fast as it can. The same plan and the
+ * same stepped program give the same run. While 960 commands are held back or wait for an event none
+ * is fetched from I/O queues; while 1024 are, none from the admin queue either.
  *
  * @param faults  copied
  * Threads: any at once, also while the controller works, and from an interrupt's function.
