@@ -2,27 +2,6 @@
 /* Which admin command is whose (Base 5). */
 #include "sim/nvme/nvme.h"
 
-/* Queues, or 0 and *status untouched: not one of these. */
-static bool queue_command(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, unsigned *status)
-{
-	switch (NVME_CDW0_OPC(cmd->dw[0])) {
-	case NVME_DELETE_SQ:
-		*status = phyr_sim_nvme_delete_sq(n, cmd);
-		return true;
-	case NVME_CREATE_SQ:
-		*status = phyr_sim_nvme_create_sq(n, cmd);
-		return true;
-	case NVME_DELETE_CQ:
-		*status = phyr_sim_nvme_delete_cq(n, cmd);
-		return true;
-	case NVME_CREATE_CQ:
-		*status = phyr_sim_nvme_create_cq(n, cmd);
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* What the others do with a namespace identifier depends on their fields (Base 5, figure 138). */
 static bool takes_nsid(unsigned opcode)
 {
@@ -41,13 +20,17 @@ static bool takes_nsid(unsigned opcode)
 
 unsigned phyr_sim_nvme_admin(struct sim_nvme *n, const struct sim_nvme_cmd *cmd, uint32_t *result)
 {
-	unsigned status;
-
 	if (sim_nvme_cmd_nsid(cmd) && !takes_nsid(NVME_CDW0_OPC(cmd->dw[0])))
 		return NVME_INVALID_FIELD;
-	if (queue_command(n, cmd, &status))
-		return status;
 	switch (NVME_CDW0_OPC(cmd->dw[0])) {
+	case NVME_DELETE_SQ:
+		return phyr_sim_nvme_delete_sq(n, cmd);
+	case NVME_CREATE_SQ:
+		return phyr_sim_nvme_create_sq(n, cmd);
+	case NVME_DELETE_CQ:
+		return phyr_sim_nvme_delete_cq(n, cmd);
+	case NVME_CREATE_CQ:
+		return phyr_sim_nvme_create_cq(n, cmd);
 	case NVME_GET_LOG_PAGE:
 		return phyr_sim_nvme_log(n, cmd);
 	case NVME_IDENTIFY:

@@ -72,20 +72,14 @@ static const char *take_config(struct sim_nvme *n, const struct phyr_sim_nvme_co
 	return NULL;
 }
 
-static void free_array(struct sim_nvme *n, void *array, size_t size)
-{
-	if (array)
-		env_free(n->env, array, size);
-}
-
 static void free_controller(struct sim_nvme *n)
 {
 	size_t nr = n->max_queues + 1;
 
 	phyr_sim_nvme_free_plan(n);
-	free_array(n, n->ns, n->nr_ns * sizeof(*n->ns));
-	free_array(n, n->sqs, nr * sizeof(*n->sqs));
-	free_array(n, n->cqs, nr * sizeof(*n->cqs));
+	env_free(n->env, n->ns, n->nr_ns * sizeof(*n->ns));
+	env_free(n->env, n->sqs, nr * sizeof(*n->sqs));
+	env_free(n->env, n->cqs, nr * sizeof(*n->cqs));
 	env_free(n->env, n, sizeof(*n));
 }
 

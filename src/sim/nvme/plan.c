@@ -44,8 +44,7 @@ bool phyr_sim_nvme_plan_hit(struct sim_nvme *n, uint32_t sqid, unsigned opcode,
 
 void phyr_sim_nvme_free_plan(struct sim_nvme *n)
 {
-	if (n->plan)
-		env_free(n->env, n->plan, n->nr_planned * sizeof(*n->plan));
+	env_free(n->env, n->plan, n->nr_planned * sizeof(*n->plan));
 	n->plan = NULL;
 	n->nr_planned = 0;
 }

@@ -23,7 +23,7 @@ static bool size_is_good(const struct sim_nvme *n, const struct sim_nvme_cmd *cm
 
 unsigned phyr_sim_nvme_create_cq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
 {
-	uint32_t qid = NVME_CREATE_QID(cmd->dw[10]), vector = NVME_CREATE_IV(cmd->dw[11]);
+	uint32_t qid = NVME_QUEUE_ID(cmd->dw[10]), vector = NVME_CREATE_IV(cmd->dw[11]);
 	unsigned status;
 
 	if (!qid || qid > n->set.nr_cqs || n->cqs[qid].size)
@@ -53,7 +53,7 @@ static unsigned check_cqid(const struct sim_nvme *n, uint32_t cqid)
 
 unsigned phyr_sim_nvme_create_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
 {
-	uint32_t qid = NVME_CREATE_QID(cmd->dw[10]), cqid = NVME_CREATE_CQID(cmd->dw[11]);
+	uint32_t qid = NVME_QUEUE_ID(cmd->dw[10]), cqid = NVME_CREATE_CQID(cmd->dw[11]);
 	unsigned status;
 
 	if (!qid || qid > n->set.nr_sqs || n->sqs[qid].size)
@@ -77,7 +77,7 @@ unsigned phyr_sim_nvme_create_sq(struct sim_nvme *n, const struct sim_nvme_cmd *
  * aborted (Base 5.7). */
 unsigned phyr_sim_nvme_delete_sq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
 {
-	uint32_t qid = cmd->dw[10] & 0xffff;
+	uint32_t qid = NVME_QUEUE_ID(cmd->dw[10]);
 
 	if (!qid || qid > n->max_queues || !n->sqs[qid].size)
 		return NVME_INVALID_QUEUE_ID;
@@ -90,7 +90,7 @@ unsigned phyr_sim_nvme_delete_sq(struct sim_nvme *n, const struct sim_nvme_cmd *
 /* Submission queues go first (Base 5.6). */
 unsigned phyr_sim_nvme_delete_cq(struct sim_nvme *n, const struct sim_nvme_cmd *cmd)
 {
-	uint32_t qid = cmd->dw[10] & 0xffff;
+	uint32_t qid = NVME_QUEUE_ID(cmd->dw[10]);
 
 	if (!qid || qid > n->max_queues || !n->cqs[qid].size)
 		return NVME_INVALID_QUEUE_ID;

@@ -130,8 +130,8 @@ enum nvme_io_opcode {
 	NVME_DATASET_MANAGEMENT = 0x09,
 };
 
-/* Create I/O Completion Queue, Create I/O Submission Queue. Base 5.4, 5.5. */
-#define NVME_CREATE_QID(dw10)   ((dw10)&0xffff)
+/* Create and Delete I/O Completion Queue and I/O Submission Queue. Base 5.4 to 5.7. */
+#define NVME_QUEUE_ID(dw10)     ((dw10)&0xffff)
 #define NVME_CREATE_QSIZE(dw10) ((dw10) >> 16) /* entries less one */
 #define NVME_CREATE_PC          (1u << 0)
 #define NVME_CREATE_IEN         (1u << 1)
