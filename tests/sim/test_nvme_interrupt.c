@@ -216,13 +216,43 @@ static void unplugged_between_interrupts(void **state)
 	rig_stop(&r);
 }
 
+static void reset_once(void *arg, unsigned vector)
+{
+	struct meddling *m = arg;
+
+	if (!m->irqs++)
+		reset(m);
+}
+
+/* A reset in the interrupt that tells of an event forgets that it was told. */
+static void reset_when_told(void **state)
+{
+	struct meddling m = {0};
+	struct cqe cqe;
+
+	rig_start(&m.r, 1 << 20, NULL);
+	assert_int_equal(phyr_sim_set_irq(m.r.dev, 0, reset_once, &m), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t dw[16] = {ASYNC_EVENT};
+
+		rig_enable(&m.r, 12);
+		sq_put(&m.r.admin, dw);
+		sq_ring(&m.r, &m.r.admin);
+		rig_settle(&m.r);
+		rig_doorbell(&m.r, 20, 1); /* of no queue */
+		rig_settle(&m.r);
+		assert_true(cq_take(&m.r.admin, &cqe));
+		assert_int_equal(rig_read(&m.r, 0x1c), i);
+	}
+	rig_stop(&m.r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plan_is_replaced),
-		cmocka_unit_test(unplugged),
-		cmocka_unit_test(was_reset),
-		cmocka_unit_test(unplugged_between_interrupts),
+		cmocka_unit_test(plan_is_replaced), cmocka_unit_test(unplugged),
+		cmocka_unit_test(was_reset),        cmocka_unit_test(unplugged_between_interrupts),
+		cmocka_unit_test(reset_when_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
