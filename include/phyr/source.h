@@ -93,7 +93,7 @@ struct phyr_pin;
  * @param list  initialised with phyr_space_phys(); where it ends off a page, ptr goes on with the
  *              next byte of that page
  * @param ptr   first byte; the memory is writable
- * @param len   bytes; at most 16 TiB
+ * @param len   bytes; with the rest of its first and last page at most 16 TiB
  * @param out   written on success: the pin, which holds whole pages; to be given to
  *              phyr_source_unpin()
  *

@@ -75,6 +75,10 @@ static int check(struct ask *ask)
 		return fail(ask, -EINVAL, "the length is 0, or the buffer wraps around");
 	ask->first_page = ask->ptr & ~mask;
 	ask->pages_len = ((ask->ptr + ask->len + mask) & ~mask) - ask->first_page;
+	if (ask->pages_len > RING_HOLD_MAX)
+		return env_fail(ask->list->env, .err = -E2BIG, .call = call, .addr = ask->ptr,
+				.len = ask->len, .limit = RING_HOLD_MAX,
+				.hint = "more than one pin holds, whole pages of 16 TiB");
 	return 0;
 }
 
@@ -196,8 +200,6 @@ static int hold(const struct ask *ask, struct ring *ring)
 		return 0;
 	case -ENOMEM:
 		return no_memory(ask);
-	case -E2BIG:
-		return fail(ask, err, "more than one pin holds, 16 TiB");
 	default:
 		return refused(ask);
 	}

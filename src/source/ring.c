@@ -14,10 +14,6 @@
 
 #include "core/bits.h"
 
-/* Linux, io_uring_register(2), IORING_REGISTER_BUFFERS: a piece is 1 GiB at most, pieces 2^14. */
-#define PIECE      ((size_t)1 << 30)
-#define MAX_PIECES ((size_t)1 << 14)
-
 struct ring {
 	struct phyr_env *env;
 	struct io_uring uring;
@@ -71,18 +67,16 @@ void phyr_ring_destroy(struct ring *ring)
 
 static void cut(struct iovec *iov, size_t nr, uintptr_t start, size_t len)
 {
-	for (size_t i = 0; i < nr; i++, start += PIECE, len -= PIECE)
-		iov[i] = (struct iovec){(void *)start, len < PIECE ? len : PIECE};
+	for (size_t i = 0; i < nr; i++, start += RING_PIECE, len -= RING_PIECE)
+		iov[i] = (struct iovec){(void *)start, min_u64(len, RING_PIECE)};
 }
 
 int phyr_ring_hold(struct ring *ring, uintptr_t start, size_t len)
 {
-	size_t nr = (len - 1) / PIECE + 1;
+	size_t nr = (len - 1) / RING_PIECE + 1;
 	struct iovec *iov;
 	int err;
 
-	if (nr > MAX_PIECES)
-		return -E2BIG;
 	iov = env_alloc(ring->env, nr * sizeof(*iov));
 	if (!iov)
 		return -ENOMEM;

@@ -75,6 +75,18 @@ static void wrong_arguments(void **state)
 	munmap(buf, 2 * PAGE);
 }
 
+/* Said before anything is faulted in: nothing is mapped there, which would be the next to be said. */
+static void too_much(void **state)
+{
+	const char *ptr = (const char *)(16 * PAGE);
+	size_t max = (size_t)1 << 44;
+
+	fails(ptr, max + 1, -E2BIG, "16 TiB");
+	assert_int_equal(t.last.limit, max);
+	fails(ptr + 1, max, -E2BIG, "16 TiB");
+	fails(ptr, max, -EFAULT, "not all of it is mapped");
+}
+
 static void edges(void **state)
 {
 	char *buf = rig_map(2 * PAGE, PAGE, true);
@@ -290,8 +302,8 @@ static void rights(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(wrong_arguments), TEST(edges),  TEST(not_mapped),    TEST(read_only),
-		TEST(files),           TEST(rights), TEST(device_memory),
+		TEST(wrong_arguments), TEST(too_much), TEST(edges),  TEST(not_mapped),
+		TEST(read_only),       TEST(files),    TEST(rights), TEST(device_memory),
 	};
 	int skipped = rig_may_pin();
 
