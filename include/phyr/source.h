@@ -104,11 +104,12 @@ struct phyr_pin;
  * Without CAP_IPC_LOCK the pages count towards RLIMIT_MEMLOCK.
  * Threads: any, on different lists.
  * @return 0; -EINVAL len 0, past the end of addresses, another space, an edge off a page; -E2BIG;
- *         -EFAULT not all of it is mapped, or has a file behind it; -EACCES it is mapped read-only; -EPERM frame numbers are
- *         hidden, or io_uring is forbidden (kernel.io_uring_disabled, seccomp); -EOPNOTSUPP memory
- *         that can't be pinned (a file system's, a device's), no io_uring or no pagemap in this
- *         kernel, or no liburing in this library; -EAGAIN it moved each time it was looked at;
- *         -EMFILE, -ENFILE; -EIO broken memory, or pagemap could not be read; -ENOMEM, also for RLIMIT_MEMLOCK (the
+ *         -EFAULT not all of it is mapped, some of it lies past the end of its file, or no hugetlb
+ *         page is free for it; -EACCES it is mapped read-only; -EPERM frame numbers are hidden, or
+ *         io_uring is forbidden (kernel.io_uring_disabled, seccomp); -EOPNOTSUPP memory that can't
+ *         be pinned (a file system's, a device's), no io_uring or no pagemap in this kernel, or no
+ *         liburing in this library; -EAGAIN it moved each time it was looked at; -EMFILE, -ENFILE;
+ *         -EIO broken memory, or pagemap could not be read; -ENOMEM, also for RLIMIT_MEMLOCK (the
  *         report's limit). Nothing is pinned on failure, and the list is as it was.
  */
 PHYR_API int phyr_source_pin(struct phyr_list *list, void *ptr, size_t len, struct phyr_pin **out);
