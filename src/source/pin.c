@@ -82,6 +82,12 @@ static int check(struct ask *ask)
 	return 0;
 }
 
+static int hidden(const struct ask *ask)
+{
+	return fail(ask, -EPERM,
+		    "the kernel hides frame numbers without CAP_SYS_ADMIN: run as root");
+}
+
 static int open_pagemap(struct ask *ask)
 {
 	int fd = phyr_frames_open(0);
@@ -92,8 +98,7 @@ static int open_pagemap(struct ask *ask)
 		return fail(ask, -EOPNOTSUPP, "/proc/self/pagemap cannot be opened");
 	if (phyr_frames_hidden(fd)) {
 		close(fd);
-		return fail(ask, -EPERM,
-			    "the kernel hides frame numbers without CAP_SYS_ADMIN: run as root");
+		return hidden(ask);
 	}
 	ask->pagemap = fd;
 	return 0;
@@ -149,6 +154,12 @@ static int fault_in(const struct ask *ask)
 	return fault_in_error(ask, errno);
 }
 
+/* A page that is not there may be the next time; one that is not told of will not. */
+static int no_frame(const struct ask *ask, const struct frame *frame)
+{
+	return frame->state == FRAME_HIDDEN ? hidden(ask) : -EAGAIN;
+}
+
 /* Frames into the list. 0; -EAGAIN a page is not there at this moment; else reported. */
 static int note_frames(const struct ask *ask)
 {
@@ -161,7 +172,7 @@ static int note_frames(const struct ask *ask)
 		int err;
 
 		if (frame.state != FRAME_PRESENT)
-			return -EAGAIN;
+			return no_frame(ask, &frame);
 		err = phyr_list_append_quietly(ask->list, frame.addr, frame.len);
 		if (err)
 			return phyr_list_append_fail(ask->list, err, call, 0, ask->ptr, ask->len);
@@ -183,7 +194,9 @@ static int compare_frames(const struct ask *ask, uint64_t offset)
 	while ((got = phyr_frames_next(&f, &frame)) > 0) {
 		if (!run.len)
 			phyr_cursor_next(&cur, &run);
-		if (frame.state != FRAME_PRESENT || frame.addr != run.addr)
+		if (frame.state != FRAME_PRESENT)
+			return no_frame(ask, &frame);
+		if (frame.addr != run.addr)
 			return -EAGAIN;
 		run.addr += frame.len;
 		run.len -= frame.len;

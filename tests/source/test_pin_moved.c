@@ -2,13 +2,14 @@
 /*
  * Memory that moves between the look at its frames and the pin: it is noticed, and looked at again.
  * The registration is intercepted, and the page replaced just before it. So is the call that faults
- * memory in: kernels before 5.14 do not know it.
+ * memory in: kernels before 5.14 do not know it. And so are reads of the page map, to hide frames.
  */
 #define _GNU_SOURCE
 #include "source/rig.h"
 
 #include <liburing.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 int __real_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr);
 int __wrap_io_uring_register_buffers(struct io_uring *ring, const struct iovec *iov, unsigned nr);
@@ -16,10 +17,14 @@ int __wrap_io_uring_register_buffers(struct io_uring *ring, const struct iovec *
 int __real_madvise(void *addr, size_t len, int advice);
 int __wrap_madvise(void *addr, size_t len, int advice);
 
+ssize_t __real_pread64(int fd, void *buf, size_t len, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset);
+
 static struct tenv t;
 static char *page;
 static unsigned moves, calls;
 static bool old_kernel;
+static unsigned reads, hidden_from;
 
 int __wrap_madvise(void *addr, size_t len, int advice)
 {
@@ -49,11 +54,22 @@ int __wrap_io_uring_register_buffers(struct io_uring *ring, const struct iovec *
 	return __real_io_uring_register_buffers(ring, iov, nr);
 }
 
+/* From the n-th read on the kernel tells no frames; 0: it tells them all. */
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset)
+{
+	ssize_t got = __real_pread64(fd, buf, len, offset);
+
+	reads++;
+	for (ssize_t i = 0; hidden_from && reads >= hidden_from && i < got / 8; i++)
+		((uint64_t *)buf)[i] &= ~(((uint64_t)1 << 55) - 1);
+	return got;
+}
+
 static int setup(void **state)
 {
 	tenv_init(&t, NULL);
 	page = rig_map(PAGE, PAGE, true);
-	calls = 0;
+	calls = reads = hidden_from = 0;
 	return 0;
 }
 
@@ -124,12 +140,37 @@ static void faulted_in_by_the_pin(void **state)
 	old_kernel = false;
 }
 
+/*
+ * The first read is whether frames are hidden at all; what stands there may have been swapped out at
+ * that moment. The second is the look before the registration, the third the one after it.
+ */
+static void hidden(void **state)
+{
+	for (unsigned n = 1; n <= 3; n++) {
+		struct phyr_pin *pin = (void *)&t;
+		struct phyr_list list;
+
+		tenv_restart(&t);
+		phyr_list_init(&list, &t.env, phyr_space_phys());
+		reads = calls = 0;
+		hidden_from = n;
+		assert_int_equal(phyr_source_pin(&list, page, PAGE, &pin), -EPERM);
+		assert_int_equal(reads, n);
+		assert_int_equal(calls, n == 3);
+		assert_ptr_equal(pin, &t);
+		assert_int_equal(t.reports, 1);
+		assert_int_equal(t.last.err, -EPERM);
+		assert_int_equal(list.len, 0);
+		assert_false(tenv_live(&t));
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(moved_a_few_times), TEST(moved_each_time),
-					   TEST(faulted_in_by_the_pin)};
+					   TEST(faulted_in_by_the_pin), TEST(hidden)};
 	int skipped = rig_may_pin();
 
 	return skipped ? skipped : cmocka_run_group_tests(tests, NULL, NULL);
