@@ -174,7 +174,8 @@ PHYR_API void phyr_pagemap_close(struct phyr_pagemap *pm);
  * @param list    initialised with phyr_space_seen(); it ends on a page
  * @param counts  out, written on success; NULL: not wanted
  *
- * Cost: O(pages of the range), holes or not, so take ranges from /proc/PID/maps.
+ * Cost: O(pages that are there), holes of 512 pages and more being free, on Linux 6.7 and later; before,
+ * O(pages of the range), so take ranges from /proc/PID/maps.
  * Threads: any at once on one page map, on different lists.
  * @return 0; -EINVAL len 0, past 2^64, off a page, or another space; -EPERM the kernel hides frame
  *         numbers (no CAP_SYS_ADMIN); -ERANGE past the process's last address; -ESRCH it has ended;

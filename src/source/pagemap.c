@@ -9,6 +9,7 @@
 #include "core/env.h"
 #include "list/append.h"
 #include "source/frames.h"
+#include "source/scan.h"
 
 struct phyr_pagemap {
 	struct phyr_env *env;
@@ -148,7 +149,7 @@ static int why_nothing(int fd)
 	return phyr_frames_next(&f, &first) == 1 ? -ERANGE : -ESRCH;
 }
 
-static int read_range(int fd, uint64_t start, uint64_t len, struct phyr_list *list,
+static int read_pages(int fd, uint64_t start, uint64_t len, struct phyr_list *list,
 		      struct phyr_pagemap_counts *n)
 {
 	struct frames f;
@@ -158,6 +159,28 @@ static int read_range(int fd, uint64_t start, uint64_t len, struct phyr_list *li
 	phyr_frames_start(&f, fd, start, len);
 	while (!err && (got = phyr_frames_next(&f, &frame)))
 		err = got < 0 ? got : take(list, &frame, n);
+	return err;
+}
+
+/* Holes are not read; but that the process is there, and the range within it, only a read tells. */
+static int read_range(int fd, uint64_t start, uint64_t len, struct phyr_list *list,
+		      struct phyr_pagemap_counts *n)
+{
+	uint64_t at = start, end = start + len, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct stretch there;
+	struct scan scan;
+	int err = 0;
+
+	phyr_scan_start(&scan, fd, start, len);
+	while (!err && phyr_scan_next(&scan, &there)) {
+		n->absent += there.start - at;
+		at = there.start + there.len;
+		err = read_pages(fd, there.start, there.len, list, n);
+	}
+	if (!err && at != end) {
+		n->absent += end - page - at;
+		err = read_pages(fd, end - page, page, list, n);
+	}
 	return err == -ENXIO ? why_nothing(fd) : err;
 }
 
