@@ -341,7 +341,9 @@ def test_errors():
     expect(2, "hexadecimal", "--pid", "1", "--range", "1000")
     expect(2, "hexadecimal", "--pid", "1", "--range", "1000-")
     expect(2, "hexadecimal", "--pid", "1", "--range", "1000-2000z")
-    expect(2, "hexadecimal", "--pid", "1", "--range", "-1000-2000")
+    for text in ("-1000-2000", " -2000-ffffffffffffe000", "1000- 2000", "1000- -1000", "1000--1000",
+                 "+1000-2000", "1000-10000000000000000", "10000000000001000-2000", "", "-"):
+        expect(2, "hexadecimal", "--pid", "1", "--range", text)
     expect(2, "whole pages", "--pid", "1", "--range", "2000-1000")
     expect(2, "whole pages", "--pid", "1", "--range", "1000-2001")
     expect(2, "not a number", "--seed", "x")

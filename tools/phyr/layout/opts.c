@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* phyr layout: what the user asks for, and what of it makes no sense. */
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -83,13 +85,25 @@ static int parse_pid(const char *text, struct layout_opts *opts)
 	return 0;
 }
 
+/* A hexadecimal address, and nothing before it; *text goes past it. */
+static bool take_address(const char **text, uint64_t *out)
+{
+	char *end;
+
+	if (!isxdigit((unsigned char)**text))
+		return false;
+	errno = 0;
+	*out = strtoull(*text, &end, 16);
+	*text = end;
+	return !errno;
+}
+
 static int parse_range(const char *text, struct layout_opts *opts)
 {
-	char *at, *end;
+	const char *at = text;
 
-	opts->start = strtoull(text, &at, 16);
-	opts->end = *at == '-' ? strtoull(at + 1, &end, 16) : 0;
-	if (at == text || *at != '-' || end == at + 1 || *end || text[0] == '-' || at[1] == '-')
+	if (!take_address(&at, &opts->start) || *at++ != '-' || !take_address(&at, &opts->end) ||
+	    *at)
 		return cli_error(EXIT_USAGE, COMMAND,
 				 "--range %s: two hexadecimal addresses with a dash, as in "
 				 "/proc/PID/maps",
