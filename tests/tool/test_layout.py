@@ -160,6 +160,12 @@ def test_simulated():
     assert one.stdout != run("--size", "8m", "--seed", "6", right=False).stdout
     for size, said in (("4k", "in 1 run.\n"), ("1m", " runs; the longest ")):
         assert said in run("--size", size, "--seed", "5", right=False).stdout, size
+    # More than can be shown in a while is refused, whoever asks how.
+    for size in "16777220k", "256g":
+        expect(1, "at most 16g is shown: .*CAP_SYS_ADMIN", "--size", size, right=False)
+    with tempfile.NamedTemporaryFile(dir=".") as file:
+        file.truncate((16 << 30) + 1)
+        expect(1, "at most 16g is shown", "--backing", "file:" + file.name, right=False)
     # Of this very process, which anybody may look into; not where its pages lie.
     d = layout("--pid", str(os.getpid()), right=False)
     assert d["memory"] == "simulated" and d["pid"] == os.getpid()
@@ -319,8 +325,8 @@ def test_process():
     assert done.returncode == 1 and "there is none" in done.stderr
 
 
-def expect(status, pattern, *args):
-    done = run(*args)
+def expect(status, pattern, *args, right=True):
+    done = run(*args, right=right)
     assert done.returncode == status, f"{args}: exit {done.returncode}: {done.stderr}"
     assert re.search(pattern, done.stderr), f"{args}: {done.stderr}"
     assert done.stderr.count("\n") == 1 and not done.stdout, f"{args}: {done.stderr}{done.stdout}"

@@ -48,6 +48,18 @@ static enum phyr_sim_scatter scatter_of(enum backing backing)
 								    : PHYR_SIM_MIXED;
 }
 
+/* So much is shown within seconds; no more can be learnt of the simulated machine from more. */
+#define SIMULATED_MAX ((uint64_t)16 << 30)
+
+static int too_much(uint64_t len, const char *why)
+{
+	char asked[32], max[32];
+
+	return cli_error(EXIT_FAILED, COMMAND,
+			 "%s of simulated memory, of which at most %s is shown: %s",
+			 cli_size(len, asked), cli_size(SIMULATED_MAX, max), why);
+}
+
 int layout_simulate(struct layout *l, uint64_t len, const char *why)
 {
 	struct phyr_sim_config config = {.size = sizeof(config),
@@ -56,7 +68,8 @@ int layout_simulate(struct layout *l, uint64_t len, const char *why)
 					 .stepped = true};
 	int err;
 
-	config.memory = len > (uint64_t)64 << 30 ? len : 0;
+	if (len > SIMULATED_MAX)
+		return too_much(len, why);
 	err = phyr_sim_create(&config, &l->sim);
 	if (err)
 		return library_error(l, "the simulated machine", err);
