@@ -96,16 +96,24 @@ static int open_memfd(struct layout *l, int *fd)
 	return 0;
 }
 
+/* A mapping of hugetlb pages lies on one of them, and they may be of 1 GiB. */
+static uint64_t alignment(const struct layout *l)
+{
+	uint64_t page = l->opts->backing == BACKING_HUGETLB ? meminfo("Hugepagesize") << 10 : 0;
+
+	return page > ALIGN ? page : ALIGN;
+}
+
 static int reserve(struct layout *l)
 {
-	uint64_t len = l->area_len + 2 * ALIGN;
+	uint64_t align = alignment(l), len = l->area_len + 2 * align;
 	char *p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (len < l->area_len || p == MAP_FAILED)
 		return cli_error(EXIT_FAILED, COMMAND, "--size: no room for so many addresses");
 	l->reserved = p;
 	l->reserved_len = len;
-	l->area = p + ALIGN - ((uintptr_t)p & (ALIGN - 1));
+	l->area = p + align - ((uintptr_t)p & (align - 1));
 	return 0;
 }
 
