@@ -261,7 +261,8 @@ PHYR_API void phyr_sim_irq(struct phyr_sim_dev *sdev, unsigned vector);
 
 /**
  * Who is told of a vector; fn NULL: nobody. Called in the device's thread; it must not block, and
- * may use registers. When this returns, the one before is not called any more.
+ * may use registers, phyr_sim_nvme_plan(), _unplug(), _set_temperature() and _get_stats(). When this
+ * returns, the one before is not called any more.
  *
  * @return 0; -EINVAL vector is PHYR_SIM_VECTORS or more
  */
