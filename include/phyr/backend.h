@@ -77,8 +77,8 @@ struct phyr_soft_config {
  * @param hw      borrowed until the backend is destroyed
  * @param config  NULL: defaults
  * @return 0; -EINVAL unknown size, a member of the env that is missing (flush_lines, too, where the
- *         hardware is noncoherent), or page sizes that hardware
- *         or format do not have; -EOPNOTSUPP the hardware lacks the format, or its levels and addresses do not go with it; -ENOMEM
+ *         hardware is noncoherent), or page sizes that hardware or format do not have; -EOPNOTSUPP
+ *         the hardware lacks the format, or its levels and addresses do not go with it; -ENOMEM
  */
 PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
 			      const struct phyr_soft_config *config, struct phyr_iommu **out);

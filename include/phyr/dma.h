@@ -189,7 +189,8 @@ PHYR_API int phyr_dma_iova_sync(struct phyr_dev *dev, struct phyr_dma_iova_state
  *
  * Cost: one walk and one invalidation, waited for; no allocation.
  * @return 0; -EINVAL size 0, an edge that is no edge of a link, a dir or attrs that there are
- *         not (they are not compared with the link's); -ERANGE past the window, or none. Nothing changed then.
+ *         not (they are not compared with the link's); -ERANGE past the window, or none.
+ *         Nothing changed then.
  */
 PHYR_API int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				  uint64_t offset, uint64_t size, enum phyr_dma_dir dir,

@@ -16,8 +16,8 @@
  * is brought up again and compared with what it was; each queue is made again by the next poll of its
  * own thread, which ends what was in flight: -ETIMEDOUT the late command, -ECANCELED the others. Of
  * those it is not known whether they were carried out: submit them again. A controller that can't be
- * brought up in some tries, or fails again and again, is given up: all that was in flight and all later calls end
- * with the errno of its death, one of
+ * brought up in some tries, or fails again and again, is given up: all that was in flight and all
+ * later calls end with the errno of its death, one of
  *   -ENODEV     the registers read all ones: the device is gone
  *   -EIO        it came back as another one, or opts.max_resets is reached
  *   -ETIMEDOUT  it can't be disabled: only an IOMMU keeps it from memory

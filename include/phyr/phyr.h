@@ -50,8 +50,8 @@ struct phyr_opts {
 	bool writable;                 /**< allow writes; the default is to refuse them */
 	struct phyr_nvme_opts nvme;    /**< size 0: defaults; sim connects interrupts itself */
 	struct phyr_sim *sim;          /**< machine to use, borrowed; NULL: one of its own */
-	/** Who is told what went wrong, blocked accesses of a device behind an IOMMU among it: from any thread that
-	 *  calls phyr, and from the simulated machine's. Must not call phyr. May be NULL. */
+	/** Who is told what went wrong, blocked accesses of a device behind an IOMMU among it: from any
+	 *  thread that calls phyr, and from the simulated machine's. Must not call phyr. May be NULL. */
 	void (*report)(void *arg, const struct phyr_report *report);
 	void *report_arg;
 	const struct phyr_limits *limits; /**< of the device, copied; NULL: none */

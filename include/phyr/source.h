@@ -153,9 +153,9 @@ struct phyr_pagemap_counts {
  * @param pid  a process that the caller may look into, as for ptrace; 0: this one
  * @param env  NULL: the hosted one; borrowed until phyr_pagemap_close()
  * @param out  written on success
- * @return 0; -EINVAL pid below 0, or a member of the env is missing; -ESRCH no such process, or one without memory; -EACCES no right
- *         to look into it; -EOPNOTSUPP no pagemap in this kernel, or no /proc; -EMFILE, -ENFILE;
- *         -ENOMEM
+ * @return 0; -EINVAL pid below 0, or a member of the env is missing; -ESRCH no such process, or one
+ *         without memory; -EACCES no right to look into it; -EOPNOTSUPP no pagemap in this kernel, or
+ *         no /proc; -EMFILE, -ENFILE; -ENOMEM
  */
 PHYR_API int phyr_pagemap_open(pid_t pid, struct phyr_env *env, struct phyr_pagemap **out);
 

@@ -8,7 +8,8 @@
  *   | chunk | page | page | page | …      1 MiB, aligned to that: a page's chunk is a mask away
  *
  * The head has a bitmap of free pages. Chunks with one are in a list; a chunk of free pages only is
- * given back, but for KEEP of them. With the address sanitizer every block is malloc's, so that it sees each.
+ * given back, but for KEEP of them. With the address sanitizer every block is
+ * malloc's, so that it sees each.
  */
 #include "core/pages.h"
 

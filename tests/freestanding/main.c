@@ -320,7 +320,8 @@ static struct hardware hard = {
 
 /*
  * Where the tables lead, by VT-d 4.1, section 9.8 (second-stage paging entries): bit 0 read, bit 1
- * write (so they are PHYR_READ and PHYR_WRITE), bit 7 of the two middle levels a large page, bits 51:12 the address. 0: nowhere.
+ * write (so they are PHYR_READ and PHYR_WRITE), bit 7 of the two middle levels a large page, bits
+ * 51:12 the address. 0: nowhere.
  */
 static uint64_t walk(uint64_t iova, unsigned access)
 {
