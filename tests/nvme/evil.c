@@ -66,3 +66,32 @@ void watched_fn(void *arg, const struct phyr_nvme_done *done)
 		assert_true(w->fake->disables > w->disables || w->fake->stuck_ready);
 	ended_fn(&w->ended, done);
 }
+
+void evil_works(struct evil *e)
+{
+	assert_int_equal(phyr_nvme_flush_sync(e->queue), 0);
+}
+
+struct phyr_nvme_ctrl_stats evil_stats(struct evil *e)
+{
+	struct phyr_nvme_ctrl_stats stats;
+
+	phyr_nvme_get_stats(e->nvme, &stats);
+	return stats;
+}
+
+void evil_fill(struct evil *e, struct watched *w, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		watch(&w[i], &e->fake);
+		assert_int_equal(phyr_nvme_flush(e->queue, watched_fn, &w[i]), 0);
+	}
+}
+
+void watched_ended(const struct watched *w, unsigned nr, int err)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(w[i].ended.times, 1);
+		assert_int_equal(w[i].ended.err, err);
+	}
+}

@@ -19,6 +19,9 @@ void evil_fini(struct evil *e);
 int evil_open(struct evil *e);
 /* A driver that came up on a good device, with a queue of depth 8. */
 void evil_up(struct evil *e);
+/* A command goes well. */
+void evil_works(struct evil *e);
+struct phyr_nvme_ctrl_stats evil_stats(struct evil *e);
 
 /* A command whose function checks that the device was disabled before it is told that it was given
  * up: its memory may be used again. */
@@ -29,5 +32,9 @@ struct watched {
 };
 void watch(struct watched *w, const struct fake *fake);
 void watched_fn(void *arg, const struct phyr_nvme_done *done);
+/* So many flushes in flight, up to the queue's depth. */
+void evil_fill(struct evil *e, struct watched *w, unsigned nr);
+/* Each has ended once, with this errno. */
+void watched_ended(const struct watched *w, unsigned nr, int err);
 
 #endif

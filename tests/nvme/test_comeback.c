@@ -12,36 +12,6 @@
 
 #include "nvme/evil.h"
 
-static void works(struct evil *e)
-{
-	assert_int_equal(phyr_nvme_flush_sync(e->queue), 0);
-}
-
-static struct phyr_nvme_ctrl_stats stats_of(struct evil *e)
-{
-	struct phyr_nvme_ctrl_stats stats;
-
-	phyr_nvme_get_stats(e->nvme, &stats);
-	return stats;
-}
-
-/* Flushes in flight, up to the queue's depth. */
-static void fill(struct evil *e, struct watched *w, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++) {
-		watch(&w[i], &e->fake);
-		assert_int_equal(phyr_nvme_flush(e->queue, watched_fn, &w[i]), 0);
-	}
-}
-
-static void all_ended(const struct watched *w, unsigned nr, int err)
-{
-	for (unsigned i = 0; i < nr; i++) {
-		assert_int_equal(w[i].ended.times, 1);
-		assert_int_equal(w[i].ended.err, err);
-	}
-}
-
 /*
  * What comes back, and what does not.
  */
@@ -129,7 +99,7 @@ static void it_must_be_what_it_was(void **state)
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		evil_up(&e);
 		e.fake.way = FAKE_SILENT;
-		fill(&e, w, 4);
+		evil_fill(&e, w, 4);
 		e.fake.enabled = changes[i];
 		assert_int_equal(phyr_nvme_reset(e.nvme), changes[i] == refuses_queues ? 0 : -EIO);
 		poll_all(e.queue);
@@ -137,7 +107,7 @@ static void it_must_be_what_it_was(void **state)
 			assert_int_equal(w[n].ended.times, 1);
 			assert_true(w[n].ended.err == -EIO || w[n].ended.err == -ECANCELED);
 		}
-		assert_int_equal(stats_of(&e).dead, -EIO);
+		assert_int_equal(evil_stats(&e).dead, -EIO);
 		assert_int_equal(e.fake.cc & 1, 0);
 		assert_true(e.rig.tenv.reports >= 1);
 		assert_int_equal(e.rig.tenv.last.err, -EIO);
@@ -194,20 +164,20 @@ static void a_bad_start_is_tried_again(void **state)
 
 		evil_up(&e);
 		e.fake.way = FAKE_SILENT;
-		fill(&e, w, 4);
+		evil_fill(&e, w, 4);
 		failing = tries;
 		e.fake.enabled = changes[i / 2];
 		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 		assert_int_equal(failing, 0);
-		assert_int_equal(stats_of(&e).resets, 1 + tries);
-		assert_int_equal(stats_of(&e).dead, 0);
-		assert_non_null(strstr(stats_of(&e).why, "brought up"));
+		assert_int_equal(evil_stats(&e).resets, 1 + tries);
+		assert_int_equal(evil_stats(&e).dead, 0);
+		assert_non_null(strstr(evil_stats(&e).why, "brought up"));
 		assert_int_equal(e.rig.tenv.reports, tries);
 		assert_int_equal(e.fake.enables, 2 + tries);
 		e.fake.way = FAKE_GOOD;
 		poll_all(e.queue);
-		all_ended(w, 4, -ECANCELED);
-		works(&e);
+		watched_ended(w, 4, -ECANCELED);
+		evil_works(&e);
 		evil_fini(&e);
 		assert_int_equal(e.fake.bad_doorbells, 0);
 	}
@@ -224,11 +194,11 @@ static void bad_starts_count(void **state)
 		e.fake.enabled = loses_one;
 		e.fake.way = FAKE_UNKNOWN_CID;
 		failing = tries;
-		fill(&e, &w, 1);
+		evil_fill(&e, &w, 1);
 		poll_all(e.queue);
 		assert_int_equal(w.ended.err, tries < 3 ? -ECANCELED : -EIO);
-		assert_int_equal(stats_of(&e).dead, tries < 3 ? 0 : -EIO);
-		assert_int_equal(stats_of(&e).resets, 3);
+		assert_int_equal(evil_stats(&e).dead, tries < 3 ? 0 : -EIO);
+		assert_int_equal(evil_stats(&e).resets, 3);
 		evil_fini(&e);
 	}
 }
@@ -248,7 +218,7 @@ static void it_may_have_grown(void **state)
 	evil_up(&e);
 	e.fake.enabled = larger;
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
-	works(&e);
+	evil_works(&e);
 	assert_int_equal(phyr_nvme_get_info(e.nvme)->nr_blocks, 1000);
 	assert_int_equal(phyr_nvme_rescan(e.nvme), 0);
 	assert_int_equal(phyr_nvme_get_info(e.nvme)->nr_blocks, 2000);
@@ -274,7 +244,7 @@ static void it_may_not_stop(void **state)
 	evil_up(&e);
 	e.fake.enabled = stuck_after;
 	assert_int_equal(phyr_nvme_reset(e.nvme), -ETIMEDOUT);
-	assert_int_equal(stats_of(&e).dead, -ETIMEDOUT);
+	assert_int_equal(evil_stats(&e).dead, -ETIMEDOUT);
 	assert_int_equal(phyr_nvme_flush_sync(e.queue), -ETIMEDOUT);
 	e.fake.stuck_ready = false;
 	evil_fini(&e);
@@ -287,11 +257,11 @@ static void it_may_be_gone(void **state)
 
 	evil_up(&e);
 	e.fake.way = FAKE_SILENT;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	e.fake.gone = true;
 	assert_int_equal(phyr_nvme_reset(e.nvme), -ENODEV);
 	poll_all(e.queue);
-	all_ended(w, 8, -ENODEV);
+	watched_ended(w, 8, -ENODEV);
 	assert_int_equal(phyr_nvme_flush_sync(e.queue), -ENODEV);
 	e.fake.gone = false;
 	evil_fini(&e);
@@ -313,11 +283,11 @@ static void gone_is_one_errno(void **state)
 
 	evil_up(&e);
 	e.fake.way = FAKE_GONE;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	e.rig.tenv.env.report = report_gone;
 	poll_all(e.queue);
-	all_ended(w, 8, -ENODEV);
-	assert_int_equal(stats_of(&e).dead, -ENODEV);
+	watched_ended(w, 8, -ENODEV);
+	assert_int_equal(evil_stats(&e).dead, -ENODEV);
 	assert_int_equal(phyr_nvme_flush_sync(e.queue), -ENODEV);
 	assert_true(gone_reports >= 2);
 	e.fake.gone = false;
@@ -333,7 +303,7 @@ static void one_lie(struct evil *e)
 	struct watched w;
 
 	e->fake.way = FAKE_UNKNOWN_CID;
-	fill(e, &w, 1);
+	evil_fill(e, &w, 1);
 	poll_all(e->queue);
 	e->fake.way = FAKE_GOOD;
 	assert_int_equal(w.ended.times, 1);
@@ -349,13 +319,13 @@ static void good_commands_count(void **state)
 	for (unsigned i = 0; i < 20; i++) {
 		one_lie(&e);
 		if (i % 3 == 2 && i & 1)
-			works(&e);
+			evil_works(&e);
 		else if (i % 3 == 2)
 			assert_int_equal(phyr_nvme_submit_sync(phyr_nvme_admin_queue(e.nvme), get,
 							       NULL, NULL),
 					 0);
 	}
-	assert_int_equal(stats_of(&e).resets, 20);
+	assert_int_equal(evil_stats(&e).resets, 20);
 	evil_fini(&e);
 }
 
@@ -378,10 +348,10 @@ static void max_resets_is_the_callers(void **state)
 			one_lie(&e);
 		}
 		e.fake.way = FAKE_UNKNOWN_CID;
-		fill(&e, &w, 1);
+		evil_fill(&e, &w, 1);
 		poll_all(e.queue);
 		assert_int_equal(w.ended.err, -EIO);
-		assert_int_equal(stats_of(&e).resets, 2 * max);
+		assert_int_equal(evil_stats(&e).resets, 2 * max);
 		evil_fini(&e);
 	}
 }
@@ -415,7 +385,7 @@ static void rescan_takes_what_is_new(void **state)
 	assert_int_equal(phyr_nvme_get_info(e.nvme)->block_size, 4096);
 	assert_int_equal(phyr_nvme_get_info(e.nvme)->nr_blocks, 125);
 	assert_true(phyr_nvme_get_info(e.nvme)->zeroes_deallocated);
-	works(&e);
+	evil_works(&e);
 	/* What it is from now on is what it must be after a reset. */
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	evil_fini(&e);

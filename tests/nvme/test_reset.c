@@ -13,36 +13,6 @@
 
 #include "nvme/evil.h"
 
-static void works(struct evil *e)
-{
-	assert_int_equal(phyr_nvme_flush_sync(e->queue), 0);
-}
-
-static struct phyr_nvme_ctrl_stats stats_of(struct evil *e)
-{
-	struct phyr_nvme_ctrl_stats stats;
-
-	phyr_nvme_get_stats(e->nvme, &stats);
-	return stats;
-}
-
-/* Flushes in flight, up to the queue's depth. */
-static void fill(struct evil *e, struct watched *w, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++) {
-		watch(&w[i], &e->fake);
-		assert_int_equal(phyr_nvme_flush(e->queue, watched_fn, &w[i]), 0);
-	}
-}
-
-static void all_ended(const struct watched *w, unsigned nr, int err)
-{
-	for (unsigned i = 0; i < nr; i++) {
-		assert_int_equal(w[i].ended.times, 1);
-		assert_int_equal(w[i].ended.err, err);
-	}
-}
-
 /*
  * Late commands.
  */
@@ -55,9 +25,9 @@ static void a_late_command_is_aborted(void **state)
 	evil_up(&e);
 	e.fake.good = 7; /* the last of eight */
 	e.fake.way = FAKE_HELD;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	poll_all(e.queue);
-	all_ended(w, 7, 0);
+	watched_ended(w, 7, 0);
 	assert_int_equal(w[7].ended.times, 1);
 	assert_int_equal(w[7].ended.err, -ECANCELED);
 	assert_int_equal(w[7].ended.status, 0x07);
@@ -68,8 +38,8 @@ static void a_late_command_is_aborted(void **state)
 	assert_string_equal(e.rig.tenv.last.index_of, "command");
 	assert_int_equal(e.rig.tenv.last.of, 1);
 	assert_int_equal(e.fake.aborts, 1);
-	assert_int_equal(stats_of(&e).aborts, 1);
-	assert_int_equal(stats_of(&e).resets, 0);
+	assert_int_equal(evil_stats(&e).aborts, 1);
+	assert_int_equal(evil_stats(&e).resets, 0);
 	assert_int_equal(e.fake.enables, 1);
 	evil_fini(&e);
 }
@@ -81,9 +51,9 @@ static void it_may_be_faster(void **state)
 
 	evil_up(&e);
 	e.fake.way = FAKE_SLOW;
-	fill(&e, w, 3);
+	evil_fill(&e, w, 3);
 	poll_all(e.queue);
-	all_ended(w, 3, 0);
+	watched_ended(w, 3, 0);
 	assert_int_equal(e.fake.aborts, 3);
 	assert_int_equal(e.fake.enables, 1);
 	assert_int_equal(e.rig.tenv.reports, 0);
@@ -100,22 +70,22 @@ static void one_that_is_not_found_costs_a_reset(void **state)
 	e.fake.good = 3;
 	e.fake.way = FAKE_SILENT;
 	e.fake.way_once = true;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	poll_all(e.queue);
-	all_ended(w, 3, 0);
-	all_ended(w + 3, 1, -ETIMEDOUT);
-	all_ended(w + 4, 4, -ECANCELED);
+	watched_ended(w, 3, 0);
+	watched_ended(w + 3, 1, -ETIMEDOUT);
+	watched_ended(w + 4, 4, -ECANCELED);
 	assert_int_equal(e.fake.enables, 2);
-	assert_int_equal(stats_of(&e).resets, 1);
-	assert_non_null(stats_of(&e).why);
-	assert_int_equal(stats_of(&e).dead, 0);
+	assert_int_equal(evil_stats(&e).resets, 1);
+	assert_non_null(evil_stats(&e).why);
+	assert_int_equal(evil_stats(&e).dead, 0);
 	assert_int_equal(e.rig.tenv.reports, 1);
 	assert_int_equal(e.rig.tenv.last.err, -ETIMEDOUT);
-	works(&e);
+	evil_works(&e);
 	/* A reset that is asked for has no reason of its own. */
-	why = stats_of(&e).why;
+	why = evil_stats(&e).why;
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
-	assert_string_equal(stats_of(&e).why, why);
+	assert_string_equal(evil_stats(&e).why, why);
 	evil_fini(&e);
 	assert_int_equal(e.fake.bad_doorbells, 0);
 }
@@ -131,9 +101,9 @@ static void aborts_one_by_one(void **state)
 	assert_int_equal(evil_open(&e), 0);
 	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
 	e.fake.way = FAKE_HELD;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	poll_all(e.queue);
-	all_ended(w, 8, -ECANCELED);
+	watched_ended(w, 8, -ECANCELED);
 	assert_int_equal(e.fake.aborts, 8);
 	assert_int_equal(e.fake.enables, 1);
 	evil_fini(&e);
@@ -156,12 +126,12 @@ static void aborts_are_limited(void **state)
 		assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
 		e.fake.way = e.fake.admin_way = FAKE_SILENT;
 		e.fake.way_once = true;
-		fill(&e, w, 7);
+		evil_fill(&e, w, 7);
 		poll_all(e.queue);
 		assert_int_equal(w[0].ended.err, -ETIMEDOUT);
-		all_ended(w + 1, 6, -ECANCELED);
+		watched_ended(w + 1, 6, -ECANCELED);
 		assert_int_equal(e.fake.aborts, limits[i].aborts);
-		works(&e);
+		evil_works(&e);
 		evil_fini(&e);
 	}
 }
@@ -180,16 +150,16 @@ static void asked_for(void **state)
 	evil_up(&e);
 	e.fake.way = FAKE_SILENT;
 	e.fake.way_once = true;
-	fill(&e, w, 5);
+	evil_fill(&e, w, 5);
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	assert_int_equal(w[0].ended.times, 0);
 	assert_int_equal(phyr_nvme_in_flight(e.queue), 5);
 	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), -EAGAIN);
 	assert_int_equal(phyr_nvme_poll(e.queue), 5);
-	all_ended(w, 5, -ECANCELED);
-	works(&e);
-	assert_int_equal(stats_of(&e).resets, 1);
-	assert_null(stats_of(&e).why);
+	watched_ended(w, 5, -ECANCELED);
+	evil_works(&e);
+	assert_int_equal(evil_stats(&e).resets, 1);
+	assert_null(evil_stats(&e).why);
 	assert_int_equal(e.rig.tenv.reports, 0);
 	assert_int_equal(ended.times, 0);
 	evil_fini(&e);
@@ -205,15 +175,15 @@ static void an_idle_queue_comes_back_by_itself(void **state)
 	evil_up(&e);
 	for (unsigned round = 0; round < 10; round++) {
 		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
-		fill(&e, w, 8);
+		evil_fill(&e, w, 8);
 		poll_all(e.queue);
-		all_ended(w, 8, 0);
+		watched_ended(w, 8, 0);
 	}
 	assert_int_equal(e.fake.enables, 11);
 	assert_int_equal(e.rig.tenv.reports, 0);
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	assert_int_equal(phyr_nvme_poll(e.queue), 0);
-	works(&e);
+	evil_works(&e);
 	evil_fini(&e);
 	assert_int_equal(e.fake.bad_doorbells, 0);
 }
@@ -227,12 +197,12 @@ static void what_ended_has_ended(void **state)
 	evil_up(&e);
 	e.fake.good = 5;
 	e.fake.way = FAKE_SILENT;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	phyr_sim_step(e.rig.sim);
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	assert_int_equal(phyr_nvme_poll(e.queue), 8);
-	all_ended(w, 5, 0);
-	all_ended(w + 5, 3, -ECANCELED);
+	watched_ended(w, 5, 0);
+	watched_ended(w + 5, 3, -ECANCELED);
 	evil_fini(&e);
 }
 
@@ -245,13 +215,13 @@ static void fatal_status(void **state)
 	e.fake.good = 2;
 	e.fake.way = FAKE_CFS;
 	e.fake.way_once = true;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	poll_all(e.queue);
-	all_ended(w, 2, 0);
-	all_ended(w + 2, 6, -ECANCELED);
+	watched_ended(w, 2, 0);
+	watched_ended(w + 2, 6, -ECANCELED);
 	assert_int_equal(e.fake.enables, 2);
 	assert_int_equal(e.fake.aborts, 0);
-	works(&e);
+	evil_works(&e);
 	evil_fini(&e);
 }
 
@@ -295,7 +265,7 @@ static void functions_submit_again(void **state)
 			assert_int_equal(a[i].second.times, 1);
 			assert_true(!a[i].second.err || a[i].second.err == -ECANCELED);
 		}
-		works(&e);
+		evil_works(&e);
 		evil_fini(&e);
 		assert_int_equal(e.fake.bad_doorbells, 0);
 	}
@@ -319,7 +289,7 @@ static void functions_reset(void **state)
 		assert_int_equal(phyr_nvme_flush(e.queue, resets_all, &e), 0);
 	poll_all(e.queue);
 	assert_int_equal(e.fake.enables, 1 + 4);
-	works(&e);
+	evil_works(&e);
 	evil_fini(&e);
 	assert_int_equal(e.fake.bad_doorbells, 0);
 }
@@ -337,11 +307,11 @@ static void each_queue_in_its_time(void **state)
 	e.fake.way_once = true;
 	watch(&v, &e.fake);
 	assert_int_equal(phyr_nvme_flush(other, watched_fn, &v), 0);
-	fill(&e, w, 4);
+	evil_fill(&e, w, 4);
 	poll_all(e.queue);
 	assert_int_equal(w[0].ended.err, -ETIMEDOUT);
-	all_ended(w + 1, 3, -ECANCELED);
-	works(&e);
+	watched_ended(w + 1, 3, -ECANCELED);
+	evil_works(&e);
 	assert_int_equal(v.ended.times, 0);
 	assert_int_equal(phyr_nvme_poll(other), 1);
 	assert_int_equal(v.ended.err, -ECANCELED);
@@ -356,7 +326,7 @@ static void each_queue_in_its_time(void **state)
 	/* One that never learns of it is destroyed all the same. */
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	phyr_nvme_queue_destroy(other);
-	works(&e);
+	evil_works(&e);
 	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
 	phyr_nvme_queue_destroy(other);
 	evil_fini(&e);
@@ -424,7 +394,7 @@ static void nothing_is_told_before_it_stopped(void **state)
 	assert_int_equal(o.seen, 2);
 	e->fake.never_ready = false;
 	assert_int_equal(phyr_nvme_flush_sync(o.other), 0);
-	works(e);
+	evil_works(e);
 	phyr_nvme_queue_destroy(o.other);
 	evil_fini(e);
 }
@@ -470,7 +440,7 @@ static void callers_wait_until_it_is_known(void **state)
 	p.starting = false;
 	assert_true(p.tries >= 3); /* a command each: identify, identify, number of queues */
 	assert_int_equal(p.ended.times, 0);
-	works(e);
+	evil_works(e);
 	evil_fini(e);
 }
 
@@ -481,11 +451,11 @@ static void destroying_ends_what_is_lost(void **state)
 
 	evil_up(&e);
 	e.fake.way = FAKE_SILENT;
-	fill(&e, w, 8);
+	evil_fill(&e, w, 8);
 	assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 	phyr_nvme_queue_destroy(e.queue);
 	e.queue = NULL;
-	all_ended(w, 8, -ECANCELED);
+	watched_ended(w, 8, -ECANCELED);
 	evil_fini(&e);
 }
 
@@ -506,7 +476,7 @@ static void resets_need_no_memory(void **state)
 	for (unsigned round = 0; round < 4; round++) {
 		tenv_restart(&e.rig.tenv);
 		e.rig.tenv.fail_at = 1;
-		fill(&e, w, 7);
+		evil_fill(&e, w, 7);
 		assert_int_equal(phyr_nvme_reset(e.nvme), 0);
 		poll_all(e.queue);
 		cur = mem_cursor(&mem, 0, 4096);
@@ -548,7 +518,7 @@ static void admin_commands_end_too(void **state)
 		assert_int_equal(ended[i].times, 1);
 	assert_int_equal(e.fake.enables, 2);
 	assert_int_equal(phyr_nvme_submit_sync(admin, get, NULL, NULL), 0);
-	works(&e);
+	evil_works(&e);
 	evil_fini(&e);
 }
 
@@ -565,7 +535,7 @@ static void a_queue_is_made_in_the_next_run(void **state)
 	assert_int_equal(e.fake.enables, 2);
 	assert_int_equal(phyr_nvme_flush_sync(other), 0);
 	phyr_nvme_queue_destroy(other);
-	works(&e);
+	evil_works(&e);
 	evil_fini(&e);
 	/* One that an abort ended may be half done: no way but a reset. */
 	evil_up(&e);
@@ -587,7 +557,7 @@ static void a_queue_is_made_in_the_next_run(void **state)
 	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), -ETIMEDOUT);
 	assert_null(other);
 	assert_int_equal(e.fake.enables, 2);
-	works(&e);
+	evil_works(&e);
 	evil_fini(&e);
 }
 
@@ -619,14 +589,14 @@ static void making_a_queue_has_an_end(void **state)
 	assert_null(other);
 	assert_int_equal(e.rig.tenv.last.err, -EAGAIN);
 	assert_string_equal(e.rig.tenv.last.call, "phyr_nvme_queue_create");
-	assert_int_equal(stats_of(&e).resets, 8);
+	assert_int_equal(evil_stats(&e).resets, 8);
 	/* Nor does a submit to a queue that cannot be made again wait for ever. */
 	assert_int_equal(phyr_nvme_flush(e.queue, ended_fn, &ended), -EAGAIN);
-	assert_int_equal(stats_of(&e).resets, 16);
+	assert_int_equal(evil_stats(&e).resets, 16);
 	e.fake.enabled = NULL;
 	e.fake.admin_way = FAKE_GOOD;
 	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &other), 0);
-	works(&e);
+	evil_works(&e);
 	assert_int_equal(ended.times, 0);
 	phyr_nvme_queue_destroy(other);
 	evil_fini(&e);
