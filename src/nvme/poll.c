@@ -269,5 +269,7 @@ unsigned phyr_nvme_poll(struct phyr_nvme_queue *queue)
 	ended = take_or_wait(queue);
 	if (time_counts(queue, ended))
 		ended += check_time(queue);
+	else if (unlikely(load_relaxed(&queue->nvme->run) != queue->run))
+		ended += poll_slow(queue);
 	return ended;
 }

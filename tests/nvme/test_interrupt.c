@@ -71,6 +71,47 @@ static bool readable(int fd)
 	return poll(&pfd, 1, 0) == 1;
 }
 
+/* Called once in place of whoever comes between, when the driver empties an eventfd. */
+static struct phyr_nvme *reset_at_read;
+
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+	struct phyr_nvme *nvme = reset_at_read;
+
+	reset_at_read = NULL;
+	if (nvme)
+		assert_int_equal(phyr_nvme_reset(nvme), 0);
+	return __real_read(fd, buf, size);
+}
+
+/* The poll that empties a reset's wake-up must see to what the reset took. */
+static void a_reset_in_the_midst_of_a_poll(void **state)
+{
+	struct phyr_nvme_opts opts;
+	struct watched w[2];
+	struct vectors v;
+	struct evil e;
+
+	evil_init(&e);
+	vectors_init(&v, e.fake.sdev);
+	opts = with_vectors(&e.rig, &v);
+	assert_int_equal(phyr_nvme_open(e.rig.dev, phyr_sim_dev_regs(e.fake.sdev), &opts, &e.nvme),
+			 0);
+	assert_int_equal(phyr_nvme_queue_create(e.nvme, 8, &e.queue), 0);
+	evil_fill(&e, &w[0], 1);
+	while (phyr_sim_step(e.rig.sim))
+		;
+	evil_fill(&e, &w[1], 1);
+	reset_at_read = e.nvme;
+	assert_int_equal(phyr_nvme_poll(e.queue), 2);
+	watched_ended(&w[0], 1, 0);
+	watched_ended(&w[1], 1, -ECANCELED);
+	evil_works(&e);
+	evil_fini(&e);
+}
+
 static void options_are_checked(void **state)
 {
 	struct phyr_nvme_opts opts;
@@ -359,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_checked),
+		cmocka_unit_test(a_reset_in_the_midst_of_a_poll),
 		cmocka_unit_test(queues_have_vectors),
 		cmocka_unit_test(without_interrupts_there_is_no_fd),
 		cmocka_unit_test(readable_until_polled),
