@@ -208,7 +208,7 @@ static int restart(struct phyr_nvme *nvme, uint32_t run, const char *call,
 	if (why) {
 		store_relaxed(&nvme->stats.why, why->hint);
 		phyr_env_report(nvme->env, why);
-		enough = again ? too_often(nvme) : death_hint(-EIO);
+		enough = again ? too_often(nvme) : why->hint;
 	}
 	if (err)
 		return die(nvme, run, err, call, NULL);
