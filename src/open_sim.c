@@ -144,11 +144,12 @@ static void take_interrupts(struct phyr *p)
 {
 	struct phyr_nvme_opts *nvme = &p->opts.nvme;
 
-	if (!nvme->set_vector_fd) {
-		nvme->set_vector_fd = set_vector_fd;
-		nvme->vector_arg = p;
+	if (nvme->set_vector_fd)
+		return;
+	nvme->set_vector_fd = set_vector_fd;
+	nvme->vector_arg = p;
+	if (!nvme->nr_vectors || nvme->nr_vectors > PHYR_SIM_VECTORS)
 		nvme->nr_vectors = PHYR_SIM_VECTORS;
-	}
 }
 
 /* A machine with a thread of its own has nothing to step: let that thread run. */
@@ -171,6 +172,9 @@ static int check_opts(struct phyr *p)
 			p, -EINVAL,
 			"opts->nvme, depth and writable are for a controller: sim: without "
 			"a FILE has none");
+	if (o->iommu == PHYR_IOMMU_NONE && o->format)
+		return open_error(p, -EINVAL,
+				  "opts->format is an IOMMU's, and there is to be none");
 	return 0;
 }
 

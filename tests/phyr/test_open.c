@@ -198,6 +198,8 @@ static void bad_options(void **state)
 	refused_opts(&f, o, &heard, -EINVAL, "phyr_open");
 	o = opts, o.nvme.size = 1;
 	refused_opts(&f, o, &heard, -EINVAL, "phyr_open");
+	o = opts, o.iommu = PHYR_IOMMU_NONE, o.format = PHYR_PGTBL_VTDSS;
+	refused_opts(&f, o, &heard, -EINVAL, "phyr_open");
 	o = opts, o.format = (enum phyr_pgtbl_format)77;
 	refused_opts(&f, o, &heard, -EOPNOTSUPP, "phyr_open");
 	o = opts, o.nvme.size = sizeof(o.nvme), o.nvme.page_lg2 = 3;
