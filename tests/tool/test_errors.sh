@@ -48,6 +48,8 @@ expect 2 "unknown option" io "$img" --frob
 expect 2 "^phyr io: --bs: its value is missing" io "$img" --bs
 expect 2 "^phyr io: --json=yes: this option takes no value" io "$img" --json=yes
 expect 2 "^phyr io: -x: unknown option" io "$img" -x
+expect 2 "^phyr io: -x: unknown option" io "$img" -xh
+expect 2 "^phyr io: --threads" io "$img" --threads 0100 # no octal
 expect 2 "^phyr io: --s: unknown option" io "$img" --s
 expect 2 "^phyr layout: --json=1: this option takes no value" layout --json=1
 expect 2 "^phyr bench: --json=1: this option takes no value" bench --json=1

@@ -33,6 +33,10 @@ int cli_bad_option(const char *command, int option, char **argv)
 		return cli_error(EXIT_USAGE, command, "%s: its value is missing", text);
 	if (optopt && !strncmp(text, "--", 2) && strchr(text, '='))
 		return cli_error(EXIT_USAGE, command, "%s: this option takes no value", text);
+	if (optopt && strncmp(text, "--", 2))
+		return cli_error(EXIT_USAGE, command,
+				 "-%c: unknown option; 'phyr %s --help' lists them", optopt,
+				 command);
 	return cli_error(EXIT_USAGE, command, "%s: unknown option; 'phyr %s --help' lists them",
 			 text, command);
 }
@@ -107,7 +111,7 @@ int cli_parse_number(const char *text, uint64_t *out)
 	if (!isdigit((unsigned char)*text))
 		return -EINVAL;
 	errno = 0;
-	v = strtoull(text, &end, 0);
+	v = strtoull(text, &end, text[0] == '0' && (text[1] | 32) == 'x' ? 16 : 10);
 	if (errno || *end)
 		return -EINVAL;
 	*out = v;

@@ -267,7 +267,8 @@ static bool start_one(struct engine *e)
 	if (!goes_on(e) || pace_ns(e))
 		return false;
 	slot = free_slot(e);
-	if (!slot || !place_choose(e, slot))
+	e->blocked = slot && !place_choose(e, slot);
+	if (!slot || e->blocked)
 		return false;
 	err = prepare(e, slot);
 	if (err) {
@@ -290,7 +291,7 @@ static uint64_t spare_ns(struct engine *e)
 
 	if (deadline)
 		ns = least(ns, deadline > now ? deadline - now : ns);
-	if (e->team->paced && goes_on(e) && free_slot(e))
+	if (e->team->paced && goes_on(e) && !e->blocked && free_slot(e))
 		ns = least(ns, pace_ns(e));
 	return ns;
 }

@@ -99,6 +99,7 @@ struct engine {
 	uint64_t hashed;   /* I/Os whose data went into the checksum, in order */
 	uint64_t begun_bytes;
 	unsigned in_flight; /* I/Os */
+	bool blocked;       /* no place is left that nothing in flight meets */
 	unsigned unsent;    /* of these, those with commands that the queue did not take yet */
 	int err;            /* the first error: no more I/O is started */
 	uint64_t ended_ios; /* for whoever looks on; atomic, as ended_bytes */

@@ -164,7 +164,10 @@ static int map_oneshot(struct engine *e, struct io_slot *slot)
 	if (err)
 		return err;
 	count_answer(e, &slot->map);
-	return phyr_dma_map_cursor(&slot->map, 0, slot->len, &slot->whole);
+	err = phyr_dma_map_cursor(&slot->map, 0, slot->len, &slot->whole);
+	if (err)
+		phyr_dma_unmap(dev_of(e), &slot->map);
+	return err;
 }
 
 /* Link the buffer in pieces, each ending on a page: the first byte's offset shortens the first. */

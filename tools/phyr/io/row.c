@@ -165,7 +165,8 @@ static double desc_ns(struct trial *s, const struct engine_result *r)
 		sum += nvme.desc_ns;
 		commands += nvme.submitted;
 	}
-	return per_io(r, sum, commands, s->run->clock_ns);
+	/* Deallocates have no PRPs, and are not timed. */
+	return per_io(r, sum, commands - r->trims, s->run->clock_ns);
 }
 
 /* What was reached of what was asked for; deallocates count as what they free. */

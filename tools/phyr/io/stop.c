@@ -14,7 +14,8 @@ static void on_interrupt(int sig)
 void stop_listen(void)
 {
 	/* SA_RESETHAND: after the first, the signal does what it does to any process. */
-	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction action = {.sa_handler = on_interrupt,
+				   .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
