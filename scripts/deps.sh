@@ -22,7 +22,7 @@ needs_run() {
 needs_test() {
 	needs_run
 	need libcmocka-dev module cmocka
-	need libnvme-dev module libnvme
+	need libnvme-dev header libnvme.h
 	need clang command clang
 	need libclang-rt-dev clang_file 'libclang_rt.tsan*'
 	need clang-format command clang-format
