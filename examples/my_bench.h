@@ -15,7 +15,8 @@ static inline void bench_init(struct bench *b, unsigned condition)
 {
 	struct phyr_sim_config config = {.size = sizeof(config), .stepped = condition < 4};
 
-	*b = (struct bench){.stepped = config.stepped, .lives = config.stepped ? 1 : 20};
+	*b = (struct bench){.stepped = config.stepped, .condition = condition};
+	b->lives = b->stepped ? 1 : 20;
 	b->eager = condition / 2 == 1;
 	b->limits = (struct phyr_limits){.size = sizeof(b->limits)};
 	b->limits.max_seg_size = b->stepped ? 4096 : 0;
@@ -44,6 +45,13 @@ static inline void bench_none(uint64_t nr, const char *what)
 		fail_msg("%s: %lu", what, (unsigned long)nr);
 }
 
+/* What a life went wrong under, for whoever reads its failure. */
+static inline void bench_tell(const struct bench *b)
+{
+	print_message("in condition %u, address mask 0x%lx, %d expected\n", b->condition,
+		      (unsigned long)b->limits.dma_mask, b->expected);
+}
+
 static inline void bench_error(int is, int wanted)
 {
 	if (is != wanted)
@@ -57,6 +65,8 @@ static inline int bench_run(struct bench *b, bench_life *life)
 	struct phyr_sim_stats s;
 
 	phyr_sim_get_stats(b->opts.sim, &s);
+	if (b->complaints || s.faults || s.pinned_pages || s.table_pages || s.objects + s.locks)
+		bench_tell(b);
 	bench_none(b->complaints, "phyr complained, see above");
 	bench_none(s.faults, "accesses of the device were blocked");
 	bench_none(s.pinned_pages, "pages still pinned; was a list not released?");
@@ -71,8 +81,12 @@ static inline void bench_conditions(struct bench *b, bench_life *life)
 	for (unsigned i = 0; i < BENCH_CONDITIONS; i++) {
 		phyr_sim_destroy(b->opts.sim);
 		bench_init(b, i);
-		for (unsigned n = b->lives; n; n--)
-			bench_error(bench_run(b, life), 0);
+		for (unsigned n = b->lives; n; n--) {
+			int err = bench_run(b, life);
+			if (err)
+				bench_tell(b);
+			bench_error(err, 0);
+		}
 	}
 }
 

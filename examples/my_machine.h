@@ -14,12 +14,14 @@
 #include <phyr/sim.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 struct bench {
 	struct phyr_opts opts; /* for phyr_open("sim:", …): add sim_ops and sim_priv */
 	struct phyr_limits limits;
 	bool stepped;
-	bool eager;     /* what is stepped does all it can as soon as a register is written */
+	bool eager; /* what is stepped does all it can as soon as a register is written */
+	unsigned condition;
 	unsigned lives; /* that are worth living under these conditions */
 	uint64_t steps; /* that devices had taken when the driver waited last */
 	unsigned idle;  /* waits since the last step of a device */
@@ -65,7 +67,9 @@ static inline void bench_wait(void *bench)
 	phyr_sim_get_stats(b->opts.sim, &s);
 	b->idle = s.steps == b->steps ? b->idle + 1 : 0;
 	b->steps = s.steps;
-	if (b->stepped && b->idle > 100)
+	if (!b->stepped && b->idle > 1000)
+		usleep(100); /* a device with a thread has ten seconds */
+	if (b->idle > (b->stepped ? 100 : 100000))
 		fail_msg("the driver waits for a device that has nothing to do");
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* An I/O queue a thread, each asleep in poll(2) when nothing ends; and a reset while they read. */
 #include <errno.h>
-#include <phyr/nvme_data.h>
 #include <phyr/nvme_spec.h>
 #include <phyr/phyr.h>
 #include <poll.h>
@@ -70,7 +69,8 @@ static int work_all(void)
 
 	for (; !err && end < workers + THREADS; end += !err) {
 		err = phyr_nvme_queue_create(phyr_get_nvme(p), DEPTH, &end->queue);
-		err = err ? err : -pthread_create(&end->thread, NULL, work, end);
+		if (!err && (err = -pthread_create(&end->thread, NULL, work, end)))
+			phyr_nvme_queue_destroy(end->queue); /* nobody else will */
 	}
 	for (struct worker *w = workers; w < end; w++) {
 		pthread_join(w->thread, NULL);
