@@ -139,7 +139,7 @@ static int set_vector_fd(void *arg, unsigned vector, int fd)
 	return phyr_sim_set_irq(p->sdev, vector, fd < 0 ? NULL : irq, (void *)(intptr_t)fd);
 }
 
-/* Who waits for interrupts sleeps, unless the machine may be one that he must step. */
+/* The vectors of the simulated device, unless the caller connects them. */
 static void take_interrupts(struct phyr *p)
 {
 	struct phyr_nvme_opts *nvme = &p->opts.nvme;
@@ -194,6 +194,7 @@ static int sim_open(struct phyr *p, const char *what)
 	p->space = phyr_sim_space(p->sim);
 	if (p->opts.nvme.interrupts)
 		take_interrupts(p);
+	/* Who waits for interrupts sleeps, unless the machine may be one that he must step. */
 	if (!p->opts.nvme.wait && !(p->opts.nvme.interrupts && !p->opts.sim)) {
 		p->opts.nvme.wait = step;
 		p->opts.nvme.wait_arg = p->sim;
