@@ -101,7 +101,7 @@ int main(void)
 		return 1;
 	phyr_domain_set_fault_handler(domain, on_fault, NULL);
 	if (phyr_domain_attach(domain, 0x100) || phyr_cursor_init_ranges(&cur, ranges, 2) ||
-	    phyr_domain_map(domain, 0x40000000, &cur, PHYR_READ) ||
+	    phyr_domain_map(domain, 0x40000000, NULL, &cur, PHYR_READ) ||
 	    phyr_domain_sync_map(domain, 0x40000000, 0x202000))
 		return 1;
 	device_reads(0x40012345); /* a leaf of 2 MiB */

@@ -59,15 +59,15 @@ static int take_opts(struct phyr *p, const struct phyr_opts *opts)
 	return 0;
 }
 
+/* What fails below reports itself, and knows why. */
 static int make_dev(struct phyr *p)
 {
 	int err = phyr_domain_create(p->iommu, &p->domain);
 
-	if (err)
-		return open_error(p, err, "the domain cannot be made");
-	err = phyr_dev_create(p->domain, p->source, p->opts.limits, &p->dev);
+	if (!err)
+		err = phyr_dev_create(p->domain, p->source, p->opts.limits, &p->dev);
 	p->opts.limits = NULL; /* the caller's, and copied */
-	return err ? open_error(p, err, "the device cannot be made, or attached to its domain") : 0;
+	return err;
 }
 
 /* The driver reports its own errors. */

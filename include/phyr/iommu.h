@@ -47,6 +47,18 @@ struct phyr_iommu_caps {
 	const char *name; /**< "soft" */
 	unsigned kinds;   /**< OR of 1 << enum phyr_kind */
 	bool translates;  /**< false: no iova; dma address = address + the device's bus offset */
+	/** What memory of env->alloc_pages is to devices: NULL: RAM, by its physical address; else a
+	 *  space of kind USER, in which it has its CPU address. */
+	const struct phyr_space *pages;
+};
+
+/** What a backend holds for a domain, and has done for it. */
+struct phyr_iommu_stats {
+	uint64_t tables;           /**< page tables now; 0 where they are the kernel's */
+	uint64_t ioctls;           /**< calls into the kernel so far */
+	uint64_t kernel_maps;      /**< mappings that the kernel holds now */
+	uint64_t kernel_maps_left; /**< how many more it takes; UINT64_MAX: no such limit */
+	uint64_t record_bytes;     /**< memory of the backend's own record of them, bytes */
 };
 
 /** The most holes that an aperture can have. */
@@ -69,21 +81,24 @@ struct phyr_iommu;
  * The contract of a backend. Every slot is filled. ctx is what domain_create made.
  *
  * map, sync_map, unmap, sync and translate are called from any thread at once on disjoint iova, and
- * tables at any time; the others never at the same time on one domain. Several domains may be made
- * and used at once. Errors are negative errnos.
+ * get_stats at any time; the others never at the same time on one domain. Several domains may be made
+ * and used at once. Errors are negative errnos; domain_create, attach, map and unmap report them
+ * themselves, to the backend's env, in the name of the public call (phyr_domain_create, …).
  */
 struct phyr_iommu_ops {
 	/**
 	 * Make the backend's part of a domain.
 	 * @param fault, arg  where blocked accesses of the domain's devices go
-	 * @return 0; -ENOSPC no more domains; -ENOMEM; -EOPNOTSUPP
+	 * @return 0; -ENOSPC no more domains; -ENOMEM; -EOPNOTSUPP; kernel backends also what open(2)
+	 *         says of their file
 	 */
 	int (*domain_create)(struct phyr_iommu *iommu, phyr_fault_fn *fault, void *arg, void **ctx);
 	/** Free it; no device is attached. */
 	void (*domain_destroy)(void *ctx);
 
 	/** Let a device use the domain. @return 0; -EBUSY it is attached, here or elsewhere;
-	 *  -ENODEV no such device; -EOPNOTSUPP it does not take the domain's table; -ENOMEM */
+	 *  -ENODEV no such device; -EOPNOTSUPP it does not take the domain's table; -ENOMEM; kernel
+	 *  backends also what open(2) says of the device's file */
 	int (*attach)(void *ctx, uint32_t source);
 	/** Take it out, if it is attached here (else nothing happens); when this returns, none of
 	 *  its accesses goes through the domain. */
@@ -91,13 +106,19 @@ struct phyr_iommu_ops {
 	/** What may be used now; read again after each attach where something is translated. */
 	void (*aperture)(void *ctx, struct phyr_aperture *out);
 
-	/** As phyr_pgtbl_map(). The caller syncs what the gather then holds, failed or not. */
-	int (*map)(void *ctx, uint64_t iova, struct phyr_cursor *cur, unsigned prot,
-		   struct phyr_gather *gather);
+	/**
+	 * As phyr_pgtbl_map(). The caller syncs what the gather then holds, failed or not.
+	 * @param space  what the cursor's addresses mean, of a kind in caps->kinds; NULL: RAM
+	 * @return as phyr_pgtbl_map(); kernel backends also -EFAULT memory that is not there or may not
+	 *         be written, -ENOSPC no entry left in the kernel's table
+	 */
+	int (*map)(void *ctx, uint64_t iova, const struct phyr_space *space,
+		   struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather);
 	/** Make new mappings visible to devices; needed once after any number of maps. Does nothing
 	 *  where hardware never caches that an entry is not present. */
 	int (*sync_map)(void *ctx, uint64_t iova, uint64_t len);
-	/** As phyr_pgtbl_unmap(). Until the gather is synced, devices may reach the memory. */
+	/** As phyr_pgtbl_unmap(). Until the gather is synced, devices may reach the memory; a backend
+	 *  that invalidates at once leaves nothing in it. */
 	int (*unmap)(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather *gather);
 	/** Invalidate what the gather holds, wait until that is done, then free its tables; empties
 	 *  it. Not called when it holds nothing. */
@@ -107,8 +128,8 @@ struct phyr_iommu_ops {
 
 	/** As phyr_pgtbl_translate(); where nothing is translated, as phyr_domain_translate(). */
 	int (*translate)(void *ctx, uint64_t iova, struct phyr_translation *out);
-	/** Page tables in use now; 0 where the backend has none of its own. */
-	uint64_t (*tables)(void *ctx);
+	/** What it holds now, and has done. */
+	void (*get_stats)(void *ctx, struct phyr_iommu_stats *out);
 };
 
 /** A backend's head; the backend embeds it and fills it in. */
@@ -128,7 +149,8 @@ struct phyr_domain;
 /**
  * @param iommu  borrowed until phyr_domain_destroy()
  * @return 0; -EINVAL a member of the backend's env is missing; -ENOSPC the hardware has no number left
- *         for it; -ENOMEM; -EOPNOTSUPP not this kind
+ *         for it, or descriptors from outside are one domain; -ENOMEM; -EOPNOTSUPP not this kind; on
+ *         kernel backends also what open(2) says of their file
  */
 PHYR_API int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out);
 
@@ -148,8 +170,8 @@ PHYR_API void phyr_domain_destroy(struct phyr_domain *domain);
  *
  * @return 0; -EBUSY attached already, here or elsewhere, or a new hole, end or granule does not go
  *         with what is in use; -ENODEV no such device; -EOPNOTSUPP hardware and table do not
- *         go together, leave no iova, or have more than PHYR_APERTURE_HOLES holes; -ENOMEM. The device
- *         is not attached on failure.
+ *         go together, leave no iova, or have more than PHYR_APERTURE_HOLES holes; -ENOMEM; on kernel
+ *         backends also what open(2) says of the device's file. The device is not attached on failure.
  */
 PHYR_API int phyr_domain_attach(struct phyr_domain *domain, uint32_t source);
 
@@ -180,10 +202,14 @@ PHYR_API uint64_t phyr_domain_merge_boundary(const struct phyr_domain *domain);
  * Map a cursor at an iova that the caller owns; phyr_domain_sync_map() before the device may use
  * it.
  *
+ * @param space  what the cursor's addresses mean; NULL: RAM
  * @return as phyr_pgtbl_map(), nothing mapped on failure, and what was undone is invalidated
- *         already; -EOPNOTSUPP where nothing is translated
+ *         already; -EOPNOTSUPP a kind that the backend does not take, or nothing is translated; on
+ *         kernel backends also -EFAULT memory that is not there or may not be written, -ENOSPC no
+ *         entry left in the kernel's table
  */
-PHYR_API int phyr_domain_map(struct phyr_domain *domain, uint64_t iova, struct phyr_cursor *cur,
+PHYR_API int phyr_domain_map(struct phyr_domain *domain, uint64_t iova,
+			     const struct phyr_space *space, struct phyr_cursor *cur,
 			     unsigned prot);
 
 /**
@@ -222,14 +248,18 @@ PHYR_API int phyr_domain_translate(struct phyr_domain *domain, uint64_t iova,
  * invalidations it needed. Exact as long as no two threads share a slot of the environment.
  */
 struct phyr_domain_stats {
-	uint64_t maps;          /**< walks that mapped */
-	uint64_t unmaps;        /**< walks that unmapped */
-	uint64_t entries;       /**< leaf entries written */
-	uint64_t map_syncs;     /**< times that new mappings were made visible */
-	uint64_t invalidations; /**< times that a gather that held something was synced */
-	uint64_t tables;        /**< page tables now */
-	uint64_t iova_bytes;    /**< iova in use now, bytes */
-	uint64_t faults;        /**< blocked accesses */
+	uint64_t maps;             /**< walks that mapped */
+	uint64_t unmaps;           /**< walks that unmapped */
+	uint64_t entries;          /**< leaf entries written */
+	uint64_t map_syncs;        /**< times that new mappings were made visible */
+	uint64_t invalidations;    /**< times that a gather that held something was synced */
+	uint64_t tables;           /**< page tables now; 0 where they are the kernel's */
+	uint64_t ioctls;           /**< calls into the kernel */
+	uint64_t kernel_maps;      /**< mappings that the kernel holds now */
+	uint64_t kernel_maps_left; /**< how many more it takes; UINT64_MAX: no such limit */
+	uint64_t record_bytes;     /**< memory of the backend's own record of them, bytes */
+	uint64_t iova_bytes;       /**< iova in use now, bytes */
+	uint64_t faults;           /**< blocked accesses */
 };
 
 /** Count what the domain has done and holds, over all threads. */

@@ -71,7 +71,8 @@ struct phyr_opts {
  * @param opts    NULL: defaults
  * @param out     written on success only
  *
- * Any number of targets may be open, on one machine too; the machine outlives them.
+ * Any number of targets may be open, on one machine too; the machine outlives them. What a layer below
+ * refuses is reported in its own call's name (phyr_dev_create, phyr_domain_attach, phyr_nvme_open).
  * @return 0; -EINVAL target, options or limits, or a FILE whose size is no multiple of 512 bytes; -ENOENT,
  *         -EACCES, … as open() says of FILE; -EOPNOTSUPP kind of target, or one that this library was
  *         built without, or table format; -ENOSPC the machine has no source id or domain left;

@@ -59,6 +59,8 @@ enum phyr_kind {
 struct phyr_space {
 	enum phyr_kind kind;
 
+	int fd; /**< KIND_FD: the file that addresses are offsets into, borrowed; else not looked at */
+
 	/**
 	 * The CPU pointer of an address; NULL in a space that has none (then to_cpu itself may be NULL).
 	 *

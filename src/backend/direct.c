@@ -8,6 +8,7 @@
 
 #include "core/bits.h"
 #include "core/env.h"
+#include "iommu/refuse.h"
 
 struct direct {
 	struct phyr_iommu iommu;
@@ -37,7 +38,7 @@ static int direct_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, 
 	struct direct_domain *domain = env_alloc(iommu->env, sizeof(*domain));
 
 	if (!domain)
-		return -ENOMEM;
+		return phyr_iommu_create_failed(iommu->env, -ENOMEM);
 	domain->direct = direct_of(iommu);
 	*ctx = domain;
 	return 0;
@@ -68,7 +69,7 @@ static int direct_attach(void *ctx, uint32_t source)
 	struct attached *entry = env_alloc(env, sizeof(*entry)), **link;
 
 	if (!entry)
-		return -ENOMEM;
+		return phyr_iommu_attach_failed(env, source, -ENOMEM);
 	*entry = (struct attached){.domain = domain, .source = source};
 	env_lock(env, &direct->lock);
 	link = find(direct, source);
@@ -80,7 +81,7 @@ static int direct_attach(void *ctx, uint32_t source)
 	if (!entry)
 		return 0;
 	env_free(env, entry, sizeof(*entry));
-	return -EBUSY;
+	return phyr_iommu_attach_failed(env, source, -EBUSY);
 }
 
 static void direct_detach(void *ctx, uint32_t source)
@@ -114,8 +115,8 @@ static int refuse(void *ctx, const char *call, uint64_t iova, uint64_t len)
 			.hint = "there is no IOMMU; the device sees memory as it is");
 }
 
-static int direct_map(void *ctx, uint64_t iova, struct phyr_cursor *cur, unsigned prot,
-		      struct phyr_gather *gather)
+static int direct_map(void *ctx, uint64_t iova, const struct phyr_space *space,
+		      struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather)
 {
 	return refuse(ctx, "phyr_domain_map", iova, cur->left);
 }
@@ -146,9 +147,9 @@ static int direct_translate(void *ctx, uint64_t iova, struct phyr_translation *o
 	return 0;
 }
 
-static uint64_t direct_tables(void *ctx)
+static void direct_get_stats(void *ctx, struct phyr_iommu_stats *out)
 {
-	return 0;
+	*out = (struct phyr_iommu_stats){.kernel_maps_left = UINT64_MAX};
 }
 
 static const struct phyr_iommu_ops direct_ops = {
@@ -163,7 +164,7 @@ static const struct phyr_iommu_ops direct_ops = {
 	.sync = direct_sync,
 	.flush_all = direct_flush_all,
 	.translate = direct_translate,
-	.tables = direct_tables,
+	.get_stats = direct_get_stats,
 };
 
 static const struct phyr_iommu_caps direct_caps = {

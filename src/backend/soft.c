@@ -15,6 +15,7 @@
 
 #include "core/bits.h"
 #include "core/env.h"
+#include "iommu/refuse.h"
 #include "pgtbl/fmt.h"
 
 /* Walks of more levels than this are not needed for any memory that exists. */
@@ -52,11 +53,11 @@ static int soft_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, vo
 {
 	struct soft *soft = soft_of(iommu);
 	struct soft_domain *domain = env_alloc(iommu->env, sizeof(*domain));
-	struct phyr_report why; /* phyr_domain_create() reports */
+	struct phyr_report why; /* the domain's report says it */
 	int err;
 
 	if (!domain)
-		return -ENOMEM;
+		return phyr_iommu_create_failed(iommu->env, -ENOMEM);
 	domain->soft = soft;
 	domain->fault = fault;
 	domain->fault_arg = arg;
@@ -65,7 +66,7 @@ static int soft_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, vo
 			 : -ENOSPC;
 	if (err) {
 		free_domain(domain);
-		return err;
+		return phyr_iommu_create_failed(iommu->env, err);
 	}
 	*ctx = domain;
 	return 0;
@@ -102,7 +103,9 @@ static int soft_attach(void *ctx, uint32_t source)
 	int err;
 
 	err = hw->set_table(hw, source, &table, domain->fault, domain->fault_arg);
-	return err == -EINVAL ? -EOPNOTSUPP : err;
+	if (err == -EINVAL)
+		err = -EOPNOTSUPP;
+	return err ? phyr_iommu_attach_failed(domain->soft->iommu.env, source, err) : 0;
 }
 
 static void soft_detach(void *ctx, uint32_t source)
@@ -141,16 +144,18 @@ static void soft_sync(void *ctx, struct phyr_gather *gather)
 	phyr_gather_init(gather);
 }
 
-static uint64_t soft_tables(void *ctx)
+static void soft_get_stats(void *ctx, struct phyr_iommu_stats *out)
 {
 	struct soft_domain *domain = ctx;
 
-	return phyr_pgtbl_tables(domain->pt);
+	*out = (struct phyr_iommu_stats){.tables = phyr_pgtbl_tables(domain->pt),
+					 .kernel_maps_left = UINT64_MAX};
 }
 
 #define SOFT_FORMAT(fmt)                                                                          \
-	static int soft_##fmt##_map(void *ctx, uint64_t iova, struct phyr_cursor *cur,            \
-				    unsigned prot, struct phyr_gather *gather)                    \
+	static int soft_##fmt##_map(void *ctx, uint64_t iova, const struct phyr_space *space,     \
+				    struct phyr_cursor *cur, unsigned prot,                       \
+				    struct phyr_gather *gather)                                   \
 	{                                                                                         \
 		return phyr_pgtbl_##fmt##_map(((struct soft_domain *)ctx)->pt, iova, cur, prot,   \
 					      gather);                                            \
@@ -177,7 +182,7 @@ static uint64_t soft_tables(void *ctx)
 		.sync = soft_sync,                                                                \
 		.flush_all = soft_flush_all,                                                      \
 		.translate = soft_##fmt##_translate,                                              \
-		.tables = soft_tables,                                                            \
+		.get_stats = soft_get_stats,                                                      \
 	}
 
 SOFT_FORMAT(vtdss);

@@ -24,13 +24,25 @@ static void *take_pages(struct phyr_dev *dev, const struct dma_ask *ask)
 	return cpu;
 }
 
+/* What the environment's memory is to this device. */
+static const struct phyr_space *pages_space(const struct phyr_dev *dev)
+{
+	return dev->domain->iommu->caps->pages;
+}
+
+/* The address of such memory in that space. */
+static phyr_addr_t pages_addr(const struct phyr_dev *dev, const void *cpu)
+{
+	return pages_space(dev) ? (uintptr_t)cpu : env_to_phys(dev->env, cpu);
+}
+
 /* Whether memory of this size may be asked for at all; else it is reported. */
 static bool ask_is_good(struct phyr_dev *dev, const struct dma_ask *ask)
 {
 	if (!ask->len || ask->len > MOST)
 		env_fail(dev->env, .err = -EINVAL, .call = alloc_call, .len = ask->len,
 			 .limit = MOST, .hint = "a size is 1 byte to 2^62");
-	else if (!dev_takes(dev, NULL))
+	else if (!dev_takes(dev, ask->space))
 		phyr_dev_refuse(dev, ask);
 	else
 		return true;
@@ -39,7 +51,10 @@ static bool ask_is_good(struct phyr_dev *dev, const struct dma_ask *ask)
 
 void *phyr_dma_alloc(struct phyr_dev *dev, uint64_t size, phyr_dma_addr_t *addr)
 {
-	struct dma_ask ask = {.call = alloc_call, .len = size, .dir = PHYR_DMA_BIDIRECTIONAL};
+	struct dma_ask ask = {.call = alloc_call,
+			      .space = pages_space(dev),
+			      .len = size,
+			      .dir = PHYR_DMA_BIDIRECTIONAL};
 	void *cpu;
 
 	if (!ask_is_good(dev, &ask))
@@ -48,7 +63,7 @@ void *phyr_dma_alloc(struct phyr_dev *dev, uint64_t size, phyr_dma_addr_t *addr)
 	cpu = take_pages(dev, &ask);
 	if (!cpu)
 		return NULL;
-	ask.addr = env_to_phys(dev->env, cpu);
+	ask.addr = pages_addr(dev, cpu);
 	if (!phyr_phys_map(dev, &ask, 0, ask.len, addr))
 		return cpu;
 	env_free_pages(dev->env, cpu, ask.len);

@@ -77,7 +77,7 @@ static __attribute__((noinline)) int map_no_window(struct phyr_dev *dev, struct 
 
 	if (err != -ENOSPC)
 		return err; /* reported by what failed */
-	return m->src->nr_runs > 1 ? map_ranges(dev, m) : phyr_dev_map_failed(dev, &ask, 0, err);
+	return m->src->nr_runs > 1 ? map_ranges(dev, m) : phyr_dev_no_window(dev, &ask, 0, err);
 }
 
 static int map_window(struct phyr_dev *dev, struct phyr_dma_map *m)
@@ -85,16 +85,19 @@ static int map_window(struct phyr_dev *dev, struct phyr_dma_map *m)
 	const struct phyr_list *src = m->src;
 	struct window_want want = {.size = src->len};
 	struct phyr_cursor cur;
+	struct window_fill fill = {src->space, &cur, dir_prot(m->dir)};
 	int err;
 
 	want.addr = phyr_list_first_addr(src);
 	want.align = window_leaf(dev, want.addr, src->len, src->nr_runs);
-	phyr_cursor_init(&cur, src);
-	err = phyr_window_open(dev, &want, &cur, dir_prot(m->dir), &m->state);
+	err = phyr_window_alloc(dev, &want, &m->state);
 	if (unlikely(err))
 		return map_no_window(dev, m, err);
-	m->how = PHYR_DMA_WINDOW;
-	return 0;
+	phyr_cursor_init(&cur, src);
+	err = phyr_window_fill(dev, &m->state, &fill);
+	if (likely(!err))
+		m->how = PHYR_DMA_WINDOW;
+	return err; /* reported by what failed */
 }
 
 int phyr_dma_map(struct phyr_dev *dev, const struct phyr_list *src, enum phyr_dma_dir dir,

@@ -8,12 +8,16 @@ static int map_behind(struct phyr_dev *dev, const struct dma_ask *ask, uint64_t 
 	struct window_want want = {ask->addr, ask->len, align, .must = align != 0};
 	struct phyr_dma_iova_state window;
 	struct phyr_cursor cur;
+	struct window_fill fill = {ask->space, &cur, dir_prot(ask->dir)};
 	int err;
 
 	if (!align)
 		want.align = window_leaf(dev, ask->addr, ask->len, 1);
+	err = phyr_window_alloc(dev, &want, &window);
+	if (unlikely(err))
+		return phyr_dev_no_window(dev, ask, index, err);
 	phyr_cursor_init_range(&cur, ask->addr, ask->len);
-	err = phyr_window_open(dev, &want, &cur, dir_prot(ask->dir), &window);
+	err = phyr_window_fill(dev, &window, &fill);
 	if (unlikely(err))
 		return phyr_dev_map_failed(dev, ask, index, err);
 	*out = window.addr;

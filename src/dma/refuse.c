@@ -54,19 +54,28 @@ static const char *map_hint(int err)
 {
 	switch (err) {
 	case -ENOSPC:
-		return "no iova left that the device reaches";
+		return "the kernel's table of mappings is full: unmap something first";
 	case -ENOMEM:
-		return "out of memory for tables or iova";
+		return "out of memory for tables, or of memory that may be locked";
 	case -ERANGE:
 		return "the page table cannot hold this address";
+	case -EFAULT:
+		return "memory that is not there, or may not be written";
 	default:
 		return "the IOMMU refused it";
 	}
 }
 
-int phyr_dev_map_failed(struct phyr_dev *dev, const struct dma_ask *ask, uint64_t index, int err)
+int phyr_dev_no_window(struct phyr_dev *dev, const struct dma_ask *ask, uint64_t index, int err)
 {
 	return env_fail(dev->env, .err = err, .call = ask->call, .index = index, .addr = ask->addr,
 			.len = ask->len, .limit = err == -ENOSPC ? dev->mask : 0,
-			.hint = map_hint(err));
+			.hint = err == -ENOSPC ? "no iova left that the device reaches"
+					       : "out of memory for iova");
+}
+
+int phyr_dev_map_failed(struct phyr_dev *dev, const struct dma_ask *ask, uint64_t index, int err)
+{
+	return env_fail(dev->env, .err = err, .call = ask->call, .index = index, .addr = ask->addr,
+			.len = ask->len, .hint = map_hint(err));
 }

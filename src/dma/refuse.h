@@ -32,6 +32,9 @@ int phyr_dev_refuse_range(struct phyr_dev *dev, const struct dma_ask *ask);
 int phyr_dev_refuse_reach(struct phyr_dev *dev, const struct dma_ask *ask,
 			  const struct phyr_range *run, uint64_t index);
 
+/* Report that there is no window for the range of @ask, the @index-th; returns @err. */
+int phyr_dev_no_window(struct phyr_dev *dev, const struct dma_ask *ask, uint64_t index, int err);
+
 /*
  * Report that the range of @ask, the @index-th of what was asked, could not be mapped; returns @err.
  * Of several ranges in one walk the page table reports itself which one it was.

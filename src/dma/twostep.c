@@ -101,7 +101,7 @@ static int link_cursor(struct phyr_dev *dev, const struct dma_ask *ask,
 		return phyr_dev_refuse(dev, ask);
 	if (unlikely(!place_is_good(dev, ask->addr, &at)))
 		return bad_place(dev, ask->call, &ask->addr, &at);
-	err = domain_map(dev->domain, state->addr + offset, cur, dir_prot(ask->dir));
+	err = domain_map(dev->domain, state->addr + offset, ask->space, cur, dir_prot(ask->dir));
 	if (likely(!err))
 		count_add(&dev_counts(dev)->links, 1);
 	return err; /* the page table reports which range it was */

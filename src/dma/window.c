@@ -61,25 +61,20 @@ int phyr_window_unmap(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t len)
 	return err;
 }
 
-int phyr_window_open(struct phyr_dev *dev, const struct window_want *want, struct phyr_cursor *cur,
-		     unsigned prot, struct phyr_dma_iova_state *state)
+int phyr_window_fill(struct phyr_dev *dev, const struct phyr_dma_iova_state *window,
+		     const struct window_fill *fill)
 {
-	struct phyr_dma_iova_state window;
-	int err = phyr_window_alloc(dev, want, &window);
+	int err = domain_map(dev->domain, window->addr, fill->space, fill->cur, fill->prot);
 
-	if (unlikely(err))
-		return err;
-	err = domain_map(dev->domain, window.addr, cur, prot);
 	if (likely(!err)) {
-		err = domain_sync_map(dev->domain, window.addr, window.size);
+		err = domain_sync_map(dev->domain, window->addr, window->size);
 		if (likely(!err)) {
 			count_add(&dev_counts(dev)->links, 1);
-			*state = window;
 			return 0;
 		}
-		phyr_window_unmap(dev, window.addr, window.size);
+		phyr_window_unmap(dev, window->addr, window->size);
 	}
-	phyr_window_free(dev, &window);
+	phyr_window_free(dev, window);
 	return err;
 }
 

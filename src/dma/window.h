@@ -16,6 +16,13 @@ struct window_want {
 	bool must;        /* rather no window than one that is not aligned */
 };
 
+/* What goes into a window. */
+struct window_fill {
+	const struct phyr_space *space; /* what the cursor's addresses mean */
+	struct phyr_cursor *cur;
+	unsigned prot;
+};
+
 /*
  * The largest leaf that [addr, addr + size) can use when iova ≡ addr modulo it; 1 where that is the
  * granule. Memory in so many runs that such leaves are rare gets no wish either: an aligned window
@@ -40,11 +47,12 @@ int phyr_window_alloc(struct phyr_dev *dev, const struct window_want *want,
 void phyr_window_free(struct phyr_dev *dev, const struct phyr_dma_iova_state *state);
 
 /*
- * Take iova, map all of @cur there, make it visible. What fails below reports itself.
- * @return 0; as phyr_window_alloc(); as domain_map(). Nothing changed on failure.
+ * Map all of @fill at a window that was taken just now, and make it visible; on failure nothing is
+ * mapped and the window is given back. What fails below reports itself.
+ * @return 0; as domain_map(), domain_sync_map()
  */
-int phyr_window_open(struct phyr_dev *dev, const struct window_want *want, struct phyr_cursor *cur,
-		     unsigned prot, struct phyr_dma_iova_state *state);
+int phyr_window_fill(struct phyr_dev *dev, const struct phyr_dma_iova_state *window,
+		     const struct window_fill *fill);
 
 /*
  * Unmap [addr, addr + len), wait for the invalidation; the iova stays taken.

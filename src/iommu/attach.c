@@ -94,15 +94,8 @@ int phyr_domain_attach(struct phyr_domain *domain, uint32_t source)
 {
 	int err = domain->ops->attach(domain->ctx, source);
 
-	if (err)
-		return env_fail(domain->env, .err = err, .call = CALL, .index = source,
-				.index_of = "device",
-				.hint = err == -EBUSY ? "it has a domain already"
-					: err == -ENODEV
-						? "the hardware knows no device of this source id"
-						: "the backend does not attach it");
-	if (!domain_translates(domain))
-		return 0;
+	if (err || !domain_translates(domain))
+		return err;
 	err = take_aperture(domain);
 	if (err)
 		domain->ops->detach(domain->ctx, source);

@@ -3,6 +3,7 @@
 #include "iommu/domain.h"
 
 #include "core/mem.h"
+#include "iommu/refuse.h"
 #include "iova/iova.h"
 
 void phyr_iommu_destroy(struct phyr_iommu *iommu)
@@ -17,16 +18,6 @@ static void free_domain(struct phyr_domain *domain)
 	env_free(domain->env, domain, sizeof(*domain));
 }
 
-static int create_fail(struct phyr_env *env, int err)
-{
-	const char *hint = err == -ENOSPC   ? "the hardware has no number left for another domain"
-			   : err == -ENOMEM ? "no memory for the domain, or none for its tables "
-					      "that the hardware reaches"
-					    : "the backend does not make the domain";
-
-	return env_fail(env, .err = err, .call = "phyr_domain_create", .hint = hint);
-}
-
 int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 {
 	int err = phyr_env_check(iommu->env, "phyr_domain_create");
@@ -36,18 +27,19 @@ int phyr_domain_create(struct phyr_iommu *iommu, struct phyr_domain **out)
 		return err;
 	domain = env_alloc(iommu->env, sizeof(*domain));
 	if (!domain)
-		return create_fail(iommu->env, -ENOMEM);
+		return phyr_iommu_create_failed(iommu->env, -ENOMEM);
 	domain->ops = iommu->ops;
 	domain->env = iommu->env;
 	domain->iommu = iommu;
 	domain->counts_mem = slots_alloc(domain->env);
 	domain->counts = slots_lines(domain->counts_mem);
-	err = domain->counts_mem ? 0 : -ENOMEM;
-	if (!err)
+	if (domain->counts_mem)
 		err = iommu->ops->domain_create(iommu, phyr_domain_on_fault, domain, &domain->ctx);
+	else
+		err = phyr_iommu_create_failed(iommu->env, -ENOMEM);
 	if (err) {
 		free_domain(domain);
-		return create_fail(iommu->env, err);
+		return err;
 	}
 	*out = domain;
 	return 0;
@@ -100,10 +92,18 @@ uint64_t phyr_domain_merge_boundary(const struct phyr_domain *domain)
 	return domain->merge_boundary;
 }
 
-int phyr_domain_map(struct phyr_domain *domain, uint64_t iova, struct phyr_cursor *cur,
-		    unsigned prot)
+int phyr_domain_map(struct phyr_domain *domain, uint64_t iova, const struct phyr_space *space,
+		    struct phyr_cursor *cur, unsigned prot)
 {
-	return domain_map(domain, iova, cur, prot);
+	const struct phyr_iommu_caps *caps = domain->iommu->caps;
+	unsigned kind = space ? (unsigned)space->kind : PHYR_KIND_RAM;
+
+	/* Where nothing is translated the backend says so, whatever the kind. */
+	if (caps->translates && (kind > PHYR_KIND_SEEN || !(caps->kinds >> kind & 1)))
+		return env_fail(domain->env, .err = -EOPNOTSUPP, .call = "phyr_domain_map",
+				.iova = iova, .has_iova = true, .len = cur->left,
+				.hint = "the domain does not take memory of this kind");
+	return domain_map(domain, iova, space, cur, prot);
 }
 
 int phyr_domain_sync_map(struct phyr_domain *domain, uint64_t iova, uint64_t len)
@@ -136,6 +136,18 @@ static void add_slot(const struct domain_counts *slot, struct phyr_domain_stats 
 	stats->invalidations += load_relaxed(&slot->invalidations);
 }
 
+static void add_backend(struct phyr_domain *domain, struct phyr_domain_stats *stats)
+{
+	struct phyr_iommu_stats backend;
+
+	domain->ops->get_stats(domain->ctx, &backend);
+	stats->tables = backend.tables;
+	stats->ioctls = backend.ioctls;
+	stats->kernel_maps = backend.kernel_maps;
+	stats->kernel_maps_left = backend.kernel_maps_left;
+	stats->record_bytes = backend.record_bytes;
+}
+
 void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_domain_stats *stats)
 {
 	struct phyr_iova_stats iova;
@@ -143,7 +155,7 @@ void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_domain_stats 
 	mem_set(stats, 0, sizeof(*stats));
 	for (unsigned i = 0; i < domain->env->nr_slots; i++)
 		add_slot(&domain->counts[i], stats);
-	stats->tables = domain->ops->tables(domain->ctx);
+	add_backend(domain, stats);
 	stats->faults = load_relaxed(&domain->faults);
 	if (!domain->iova)
 		return;

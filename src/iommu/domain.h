@@ -77,13 +77,13 @@ static inline void domain_sync(struct phyr_domain *domain, struct phyr_gather *g
 }
 
 /*
- * As phyr_domain_map(); where nothing is translated: -EOPNOTSUPP.
+ * As phyr_domain_map(), of a space whose kind the caller has looked at.
  *
  * A map that failed leaves what it rolled back in the gather, and one that put a leaf in place of
  * an empty table leaves that table: both are settled before anybody can reuse the memory.
  */
-static inline int domain_map(struct phyr_domain *domain, uint64_t iova, struct phyr_cursor *cur,
-			     unsigned prot)
+static inline int domain_map(struct phyr_domain *domain, uint64_t iova,
+			     const struct phyr_space *space, struct phyr_cursor *cur, unsigned prot)
 {
 	struct domain_counts *counts;
 	struct phyr_gather gather;
@@ -91,7 +91,7 @@ static inline int domain_map(struct phyr_domain *domain, uint64_t iova, struct p
 	int err;
 
 	gather_none(&gather);
-	err = domain->ops->map(domain->ctx, iova, cur, prot, &gather);
+	err = domain->ops->map(domain->ctx, iova, space, cur, prot, &gather);
 	entries = gather.entries;
 	domain_sync(domain, &gather);
 	if (unlikely(err))

@@ -102,7 +102,7 @@ int rig_map(struct rig *rig, uint64_t offset, uint64_t len, unsigned prot, uint6
 	assert_int_equal(phyr_cursor_init_at(&cur, &rig->list, offset, len), 0);
 	request.skew = rig_phys(rig, offset) & ((2u << 20) - 0x1000);
 	assert_int_equal(phyr_iova_alloc(space, (offset & 0xfff) + len, &request, &at), 0);
-	err = phyr_domain_map(rig->domain, at + (offset & 0xfff), &cur, prot);
+	err = phyr_domain_map(rig->domain, at + (offset & 0xfff), rig->list.space, &cur, prot);
 	if (!err)
 		err = phyr_domain_sync_map(rig->domain, at, len);
 	if (err)

@@ -117,7 +117,7 @@ static void untranslated_data_moves(void **state)
 	assert_int_equal(rig_write(&r, tr.addr, 8, 100), 0);
 	assert_true(rig_holds(&r, 5 * K + 9, 8, 100));
 	phyr_cursor_init(&cur, &r.list);
-	assert_int_equal(phyr_domain_map(r.domain, K, &cur, RW), -EOPNOTSUPP);
+	assert_int_equal(phyr_domain_map(r.domain, K, NULL, &cur, RW), -EOPNOTSUPP);
 	assert_int_equal(cur.left, RIG_MEMORY);
 }
 
@@ -171,7 +171,7 @@ static void mapped_twice_is_refused(void **state)
 
 	assert_int_equal(rig_map(&r, 0, 8 * K, RW, &iova), 0);
 	assert_int_equal(phyr_cursor_init_at(&cur, &r.list, 64 * K, 16 * K), 0);
-	assert_int_equal(phyr_domain_map(r.domain, iova + 4 * K, &cur, RW), -EEXIST);
+	assert_int_equal(phyr_domain_map(r.domain, iova + 4 * K, NULL, &cur, RW), -EEXIST);
 	told(-EEXIST, "phyr_pgtbl_map");
 	assert_int_equal(r.t.last.iova, iova + 4 * K);
 	assert_int_equal(r.t.last.addr, rig_phys(&r, 64 * K));
@@ -228,7 +228,7 @@ static void aperture_is_kept(void **state)
 	assert_int_equal(phyr_iova_alloc_at(iova, aperture.last + 1 - K, K), 0);
 	phyr_iova_free(iova, aperture.last + 1 - K, K);
 	assert_int_equal(phyr_cursor_init_at(&cur, &r.list, 0, 2 * K), 0);
-	assert_int_equal(phyr_domain_map(r.domain, aperture.last + 1 - K, &cur, RW), -ERANGE);
+	assert_int_equal(phyr_domain_map(r.domain, aperture.last + 1 - K, NULL, &cur, RW), -ERANGE);
 	told(-ERANGE, "phyr_pgtbl_map");
 	assert_int_equal(r.t.last.iova, aperture.last + 1 - K);
 	assert_int_equal(r.t.last.len, 2 * K);

@@ -49,7 +49,7 @@ static void mapping_is_refused(void **state)
 
 	phyr_cursor_init_range(&cur, 0x1000, 0x1000);
 	phyr_gather_init(&gather);
-	refused(phyr_domain_map(domain, 0x5000, &cur, PHYR_READ), "phyr_domain_map");
+	refused(phyr_domain_map(domain, 0x5000, NULL, &cur, PHYR_READ), "phyr_domain_map");
 	assert_int_equal(cur.left, 0x1000);
 	refused(phyr_domain_sync_map(domain, 0x5000, 0x1000), "phyr_domain_sync_map");
 	refused(phyr_domain_unmap(domain, 0x5000, 0x1000, &gather), "phyr_domain_unmap");

@@ -34,7 +34,7 @@ static int map_and_unmap(struct world *w, struct phyr_domain *domain)
 
 	assert_int_equal(phyr_cursor_init_ranges(&cur, ranges, 2), 0);
 	w->call = "phyr_pgtbl_map";
-	err = phyr_domain_map(domain, 1024 * M, &cur, PHYR_READ | PHYR_WRITE);
+	err = phyr_domain_map(domain, 1024 * M, NULL, &cur, PHYR_READ | PHYR_WRITE);
 	if (err) {
 		assert_in_range(w->t.last.index, 0, 1);
 		assert_int_equal(w->t.last.addr, ranges[w->t.last.index].addr);

@@ -154,7 +154,7 @@ static int map(uint64_t iova, uint64_t addr, uint64_t len)
 	struct phyr_cursor cur;
 
 	phyr_cursor_init_range(&cur, addr, len);
-	return phyr_domain_map(domain, iova, &cur, PHYR_READ | PHYR_WRITE);
+	return phyr_domain_map(domain, iova, NULL, &cur, PHYR_READ | PHYR_WRITE);
 }
 
 static void map_unmap_gather(void **state)

@@ -277,7 +277,7 @@ static void sync_invalidates_then_frees(void **state)
 
 	assert_int_equal(phyr_domain_attach(domain, 0), 0);
 	phyr_cursor_init_range(&cur, K, 2 * M);
-	assert_int_equal(phyr_domain_map(domain, 4 * M, &cur, PHYR_READ), 0);
+	assert_int_equal(phyr_domain_map(domain, 4 * M, NULL, &cur, PHYR_READ), 0);
 	assert_int_equal(fake.invalidations, 0);
 	assert_int_equal(phyr_domain_sync_map(domain, 4 * M, 2 * M), 0);
 	assert_int_equal(fake.invalidations, 0);
@@ -316,9 +316,9 @@ static void failed_map_is_invalidated(void **state)
 	struct phyr_cursor cur;
 
 	phyr_cursor_init_range(&cur, K, K);
-	assert_int_equal(phyr_domain_map(domain, 6 * M, &cur, PHYR_READ), 0);
+	assert_int_equal(phyr_domain_map(domain, 6 * M, NULL, &cur, PHYR_READ), 0);
 	phyr_cursor_init_range(&cur, 64 * K, 3 * M);
-	assert_int_equal(phyr_domain_map(domain, 4 * M, &cur, PHYR_WRITE), -EEXIST);
+	assert_int_equal(phyr_domain_map(domain, 4 * M, NULL, &cur, PHYR_WRITE), -EEXIST);
 	assert_int_equal(t.last.err, -EEXIST);
 	assert_int_equal(t.last.iova, 6 * M);
 	assert_int_equal(cur.left, 3 * M);

@@ -60,7 +60,7 @@ static void one_step(struct rnd *r)
 
 	expect(phyr_iova_alloc(phyr_domain_iova(domain), len, NULL, &iova) == 0);
 	phyr_cursor_init_range(&cur, phys, len);
-	expect(phyr_domain_map(domain, iova, &cur, PHYR_READ | PHYR_WRITE) == 0);
+	expect(phyr_domain_map(domain, iova, NULL, &cur, PHYR_READ | PHYR_WRITE) == 0);
 	expect(phyr_domain_sync_map(domain, iova, len) == 0);
 	look_up(iova, phys, len);
 	phyr_gather_init(&gather);

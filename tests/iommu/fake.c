@@ -4,12 +4,14 @@
 
 #include <string.h>
 
+#include "iommu/refuse.h"
+
 static int fake_domain_create(struct phyr_iommu *iommu, phyr_fault_fn *fault, void *arg, void **ctx)
 {
 	struct fake *fake = (struct fake *)iommu;
 
 	if (fake->create_err)
-		return fake->create_err;
+		return phyr_iommu_create_failed(iommu->env, fake->create_err);
 	fake->fault = fault;
 	fake->fault_arg = arg;
 	fake->domains++;
@@ -26,9 +28,10 @@ static int fake_attach(void *ctx, uint32_t source)
 {
 	struct fake *fake = ctx;
 
-	if (!fake->attach_err)
-		fake->attached++;
-	return fake->attach_err;
+	if (fake->attach_err)
+		return phyr_iommu_attach_failed(fake->iommu.env, source, fake->attach_err);
+	fake->attached++;
+	return 0;
 }
 
 static void fake_detach(void *ctx, uint32_t source)
@@ -41,8 +44,8 @@ static void fake_aperture(void *ctx, struct phyr_aperture *out)
 	*out = ((struct fake *)ctx)->aperture;
 }
 
-static int fake_map(void *ctx, uint64_t iova, struct phyr_cursor *cur, unsigned prot,
-		    struct phyr_gather *gather)
+static int fake_map(void *ctx, uint64_t iova, const struct phyr_space *space,
+		    struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather)
 {
 	struct fake *fake = ctx;
 
@@ -89,9 +92,13 @@ static int fake_translate(void *ctx, uint64_t iova, struct phyr_translation *out
 	return 0;
 }
 
-static uint64_t fake_tables(void *ctx)
+static void fake_get_stats(void *ctx, struct phyr_iommu_stats *out)
 {
-	return 17;
+	*out = (struct phyr_iommu_stats){.tables = 17,
+					 .ioctls = 18,
+					 .kernel_maps = 19,
+					 .kernel_maps_left = 20,
+					 .record_bytes = 21};
 }
 
 static const struct phyr_iommu_ops fake_ops = {
@@ -106,7 +113,7 @@ static const struct phyr_iommu_ops fake_ops = {
 	.sync = fake_sync,
 	.flush_all = fake_flush_all,
 	.translate = fake_translate,
-	.tables = fake_tables,
+	.get_stats = fake_get_stats,
 };
 
 static void fake_destroy(struct phyr_iommu *iommu)

@@ -208,7 +208,7 @@ static void failed_map_is_settled(void **state)
 	phyr_cursor_init_range(&cur, K, K);
 	w.fake.map_err = -EEXIST;
 	w.fake.leaves = (struct phyr_gather){.start = 5 * K, .last = 6 * K - 1, .entries = 9};
-	assert_int_equal(phyr_domain_map(w.domain, 5 * K, &cur, PHYR_READ), -EEXIST);
+	assert_int_equal(phyr_domain_map(w.domain, 5 * K, NULL, &cur, PHYR_READ), -EEXIST);
 	assert_int_equal(w.fake.syncs, 1);
 	assert_int_equal(w.fake.synced.start, 5 * K);
 	assert_int_equal(w.fake.synced.last, 6 * K - 1);
@@ -218,7 +218,7 @@ static void failed_map_is_settled(void **state)
 	assert_int_equal(stats.invalidations, 1);
 
 	phyr_gather_init(&w.fake.leaves);
-	assert_int_equal(phyr_domain_map(w.domain, 5 * K, &cur, PHYR_READ), -EEXIST);
+	assert_int_equal(phyr_domain_map(w.domain, 5 * K, NULL, &cur, PHYR_READ), -EEXIST);
 	assert_int_equal(w.fake.syncs, 1);
 }
 
@@ -231,7 +231,7 @@ static void map_settles_replaced_tables(void **state)
 	phyr_cursor_init_range(&cur, K, K);
 	w.fake.leaves =
 		(struct phyr_gather){.start = 0, .last = 0x1fffff, .tables = 0x7000, .entries = 3};
-	assert_int_equal(phyr_domain_map(w.domain, 0, &cur, PHYR_READ), 0);
+	assert_int_equal(phyr_domain_map(w.domain, 0, NULL, &cur, PHYR_READ), 0);
 	assert_int_equal(w.fake.synced.tables, 0x7000);
 	phyr_domain_get_stats(w.domain, &stats);
 	assert_int_equal(stats.maps, 1);
@@ -250,7 +250,7 @@ static void one_call_an_operation(void **state)
 	phyr_cursor_init_range(&cur, K, K);
 	phyr_gather_init(&gather);
 	w.fake.leaves.entries = 2;
-	assert_int_equal(phyr_domain_map(w.domain, K, &cur, PHYR_READ), 0);
+	assert_int_equal(phyr_domain_map(w.domain, K, NULL, &cur, PHYR_READ), 0);
 	assert_int_equal(w.fake.calls, 1);
 	assert_int_equal(phyr_domain_sync_map(w.domain, K, K), 0);
 	assert_int_equal(w.fake.calls, 2);
@@ -271,6 +271,10 @@ static void one_call_an_operation(void **state)
 	assert_int_equal(stats.unmaps, 1);
 	assert_int_equal(stats.invalidations, 1);
 	assert_int_equal(stats.tables, 17);
+	assert_int_equal(stats.ioctls, 18);
+	assert_int_equal(stats.kernel_maps, 19);
+	assert_int_equal(stats.kernel_maps_left, 20);
+	assert_int_equal(stats.record_bytes, 21);
 	assert_int_equal(stats.iova_bytes, 0);
 }
 
@@ -306,7 +310,7 @@ static void statistics_add_all_slots(void **state)
 	phyr_cursor_init_range(&cur, K, K);
 	w.fake.leaves.entries = 1;
 	for (unsigned i = 0; i < 200; i++)
-		assert_int_equal(phyr_domain_map(w.domain, K, &cur, PHYR_READ), 0);
+		assert_int_equal(phyr_domain_map(w.domain, K, NULL, &cur, PHYR_READ), 0);
 	phyr_domain_get_stats(w.domain, &stats);
 	assert_int_equal(stats.maps, 200);
 	assert_int_equal(stats.entries, 200);

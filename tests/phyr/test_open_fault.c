@@ -143,8 +143,10 @@ static int run(const char *target, const struct phyr_opts *opts, const struct he
 	int err = phyr_open(target, opts, &p);
 
 	if (err) {
-		told(heard, (const char *const[]){"phyr_open", "phyr_nvme_open",
-						  "phyr_nvme_queue_create", NULL});
+		told(heard,
+		     (const char *const[]){"phyr_open", "phyr_domain_create", "phyr_dev_create",
+					   "phyr_domain_attach", "phyr_nvme_open",
+					   "phyr_nvme_queue_create", NULL});
 		return err;
 	}
 	err = phyr_list_from_user(p, buf, sizeof(buf), &list);

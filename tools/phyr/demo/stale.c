@@ -37,7 +37,7 @@ static int map_page(struct demo *d, const struct phyr_list *list, phyr_dma_addr_
 	if (err)
 		return err;
 	phyr_cursor_init(&cur, list);
-	err = phyr_domain_map(d->domain, *iova, &cur, PHYR_READ | PHYR_WRITE);
+	err = phyr_domain_map(d->domain, *iova, list->space, &cur, PHYR_READ | PHYR_WRITE);
 	return err ? err : phyr_domain_sync_map(d->domain, *iova, PHYR_PAGE_SIZE);
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Why there is no domain, or a device is not in it. */
+#include "iommu/refuse.h"
+
+#include "core/env.h"
+
+int phyr_iommu_create_failed(struct phyr_env *env, int err)
+{
+	const char *hint = err == -ENOSPC   ? "the hardware has no number left for another domain"
+			   : err == -ENOMEM ? "no memory for the domain, or none for its tables "
+					      "that the hardware reaches"
+					    : "the backend does not make the domain";
+
+	return env_fail(env, .err = err, .call = "phyr_domain_create", .hint = hint);
+}
+
+int phyr_iommu_attach_failed(struct phyr_env *env, uint32_t source, int err)
+{
+	const char *hint = err == -EBUSY    ? "it has a domain already"
+			   : err == -ENODEV ? "the hardware knows no device of this source id"
+			   : err == -ENOMEM ? "no memory for the device"
+					    : "the backend does not attach it";
+
+	return env_fail(env, .err = err, .call = "phyr_domain_attach", .index = source,
+			.index_of = "device", .hint = hint);
+}
