@@ -20,6 +20,7 @@
 #include <phyr/iova.h>
 #include <phyr/list.h>
 #include <phyr/nvme.h>
+#include <phyr/pci.h>
 #include <phyr/pgtbl.h>
 #include <phyr/source.h>
 #include <phyr/types.h>

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Who includes whom: a file includes its own folder or an earlier one, never a later one.
 
- core list source iova pgtbl iommu backend dma desc nvme io, then the front door, which is what lies
- in src/ itself; sim stands aside. A public header belongs to the folder of its name, types.h to
+ core list source iova pgtbl iommu pci backend dma desc nvme io, then the front door, which is what
+ lies in src/ itself; sim stands aside. A public header belongs to the folder of its name, types.h to
  core, nvme_spec.h and nvme_data.h to nvme.
  Folders of the freestanding layers take no system header but the compiler's own."""
 import re
 
 import tree
 
-ORDER = ["core", "list", "source", "iova", "pgtbl", "iommu", "backend", "dma", "desc", "nvme", "io",
-         "phyr"]
+ORDER = ["core", "list", "source", "iova", "pgtbl", "iommu", "pci", "backend", "dma", "desc", "nvme",
+         "io", "phyr"]
 # What stands aside sees these, and itself.
 SIM_SEES = {"core", "iommu", "backend", "sim"}
 SIM_SEES_INSIDE = {"core", "sim"}
