@@ -155,7 +155,7 @@ static int disconnect(struct phyr_pci *pci, unsigned vector)
 	else
 		disable(pci);
 	if (err)
-		return err;
+		return err == -EINVAL ? -EIO : err;
 	v->fds[vector] = -1;
 	v->connected--;
 	return 0;
