@@ -9,9 +9,10 @@
  *     BAR   |  step  |  step  |  step  |      each is a private mapping of the same bytes:
  *               └────────┴────────┴── ones    what is written to one is seen nowhere else
  *
- * Why a handler may do that. It makes system calls only (pwrite, mmap), by functions of libc that keep no
- * state and take no lock. The signal is raised by an access to a BAR, so nothing of libc or phyr was
- * interrupted half-way. A step is put in place at once, and its bytes are there before it is: no thread
+ * Why a handler may do that. It makes system calls only (pwrite, mmap), which keep no state in the process
+ * and take no lock of it; mmap by its number, since sanitizers and malloc checkers put code of theirs in
+ * libc's place. The signal is raised by an access to a BAR, so nothing of libc or phyr was interrupted
+ * half-way. A step is put in place at once, and its bytes are there before it is: no thread
  * sees anything but registers or ones. Two threads that do this at a time do the same thing twice.
  *
  * The list of guards is read by handlers and changed under a lock that they never take. Whoever takes a
@@ -26,6 +27,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/bits.h"
@@ -63,10 +65,11 @@ static bool fill_ones(const struct guard *guard)
 
 static bool replace_step(const struct guard *guard, size_t at)
 {
+	uintptr_t start = guard->start + at;
 	size_t len = min_u64(guard->step, guard->len - at);
 
-	return mmap((void *)(guard->start + at), len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_FIXED, guard->ones, 0) != MAP_FAILED;
+	return syscall(SYS_mmap, start, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+		       guard->ones, 0) == (long)start;
 }
 
 /* The step that was touched decides; another that can't be mapped now is touched, and tried, later. */
