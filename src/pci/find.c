@@ -3,6 +3,8 @@
 #include <phyr/pci.h>
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,13 +72,25 @@ static int read_group(int dir, int *group)
 	return err ? none(err) : number_after(name, "", group);
 }
 
+/* Each VFIO device has an entry; a file under /dev, with a number, only where the kernel makes them. */
+static int has_file(int dir, const char *cdev)
+{
+	char dev[64];
+
+	snprintf(dev, sizeof(dev), "vfio-dev/%s/dev", cdev);
+	return faccessat(dir, dev, F_OK, 0) ? -errno : 0;
+}
+
 static int read_cdev(int dir, char *cdev, size_t size)
 {
 	int err = phyr_sysfs_entry(dir, "vfio-dev", "vfio", cdev, size), number;
 
 	if (!err)
-		return number_after(cdev, "vfio", &number);
-	cdev[0] = '\0';
+		err = number_after(cdev, "vfio", &number);
+	if (!err)
+		err = has_file(dir, cdev);
+	if (err)
+		cdev[0] = '\0';
 	return none(err);
 }
 

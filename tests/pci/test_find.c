@@ -46,12 +46,24 @@ static void bound(void **state)
 	tree_link(DEVICE, "driver", "../../../../bus/pci/drivers/vfio-pci");
 	tree_folder(DEVICE, "vfio-dev");
 	tree_folder(DEVICE, "vfio-dev/vfio3");
+	tree_file(DEVICE, "vfio-dev/vfio3/dev", "510:3\n");
 	tree_file(DEVICE, "numa_node", "1\n");
 	assert_int_equal(phyr_pci_find(&t.env, SOURCE, &info), 0);
 	assert_int_equal(info.group, 12);
 	assert_int_equal(info.numa_node, 1);
 	assert_string_equal(info.driver, "vfio-pci");
 	assert_string_equal(info.cdev, "vfio3");
+}
+
+/* A kernel that makes no files for devices has the entry all the same. */
+static void bound_without_file(void **state)
+{
+	struct phyr_pci_info info;
+
+	tree_folder(DEVICE, "vfio-dev");
+	tree_folder(DEVICE, "vfio-dev/vfio3");
+	assert_int_equal(phyr_pci_find(&t.env, SOURCE, &info), 0);
+	assert_string_equal(info.cdev, "");
 }
 
 static void bridges(void **state)
@@ -300,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIND(plain),
 		FIND(bound),
+		FIND(bound_without_file),
 		FIND(bridges),
 		FIND(no_node),
 		FIND(none),
