@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define mem_copy(to, from, n) __builtin_memcpy(to, from, n)
+#define mem_move(to, from, n) __builtin_memmove(to, from, n)
 #define mem_set(to, byte, n)  __builtin_memset(to, byte, n)
 
 #endif
