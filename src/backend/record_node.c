@@ -135,8 +135,8 @@ int phyr_record_node_make_room(struct record *rec, struct record_node *parent, u
 	return 0;
 }
 
-/* The first leaf, which is small, moves into one of the usual size. */
-static int grow_first(struct record *rec)
+/* A root begins small; it moves into a node of the usual size. */
+static int widen_root(struct record *rec)
 {
 	struct record_node *root = phyr_record_node_alloc(rec, RECORD_SLOTS);
 
@@ -155,8 +155,8 @@ int phyr_record_node_grow_root(struct record *rec, uint64_t page)
 	int err;
 
 	if (rec->root->cap < RECORD_SLOTS)
-		return grow_first(rec);
-	root = phyr_record_node_alloc(rec, RECORD_SLOTS);
+		return widen_root(rec);
+	root = phyr_record_node_alloc(rec, RECORD_SLOTS_FIRST);
 	if (!root)
 		return -ENOMEM;
 	phyr_record_node_put(root, 0, (struct record_slot){0, (uintptr_t)rec->root});
@@ -171,16 +171,13 @@ int phyr_record_node_grow_root(struct record *rec, uint64_t page)
 	return 0;
 }
 
-/* Of @nr slots, how many go down so that both neighbours are as full as each other, if they can be. */
+/* Of @nr slots, how many go down so that both neighbours have as many free as each other, or nearly:
+ * no more than they have, as both together have more free than @nr. */
 static unsigned share_below(unsigned nr, unsigned below, unsigned above)
 {
-	unsigned most = nr < below ? nr : below;
-	unsigned least = nr > above ? nr - above : 0;
 	unsigned even = nr + below > above ? (nr + below - above) / 2 : 0;
 
-	if (even > most)
-		return most;
-	return even < least ? least : even;
+	return even < nr ? even : nr;
 }
 
 void phyr_record_node_give_away(struct record *rec, struct record_node *parent, unsigned at)

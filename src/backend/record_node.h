@@ -24,13 +24,18 @@
 #define RECORD_PAGE_SHIFT 19
 #define RECORD_LOW        (((uint64_t)1 << RECORD_PAGE_SHIFT) - 1)
 
-/* With malloc's own 8 bytes a node is 4 KiB; the first leaf of a tree begins with fewer slots. */
+/* With malloc's own 8 bytes a node is 4 KiB; a root begins with fewer slots, so that few runs cost
+ * little. A node is split when its neighbours have fewer free slots than are spared, and given to them
+ * when so many stay free: less moves slots more often, more leaves nodes emptier. Tests build deep
+ * trees with small nodes. */
+#ifndef RECORD_SLOTS
 #define RECORD_SLOTS       255u
 #define RECORD_SLOTS_FIRST 15u
+#define RECORD_SPARE       8u
+#endif
 
-/* A node is split when its neighbours have fewer free slots; it is given to them when so many stay
- * free. Less moves slots more often, more leaves nodes emptier. */
-#define RECORD_SPARE 16u
+_Static_assert(RECORD_SPARE >= 2, "room is left on both sides when a neighbour takes half of it");
+_Static_assert(RECORD_SLOTS_FIRST >= 2, "a root holds both halves of the one before");
 
 struct record_slot {
 	uint64_t key;

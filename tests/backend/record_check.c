@@ -58,6 +58,7 @@ void record_check(const struct record *rec)
 	struct walk walk = {0};
 
 	hold(!rec->root == !rec->levels, "levels without a root, or a root without", 0);
+	hold(rec->levels < 2 || rec->root->nr > 1, "a root with a single child", 0);
 	if (rec->root)
 		check_node(rec->root, rec->levels, &walk);
 	hold(walk.runs == rec->nr, "the count of runs is wrong", walk.runs);

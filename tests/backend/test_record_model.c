@@ -85,6 +85,21 @@ static void same(const struct record_run *a, const struct record_run *b)
 	assert_int_equal(a->last, b->last);
 }
 
+static void all_there(struct model *m)
+{
+	uint64_t at = 0;
+	struct record_run run;
+
+	record_check(&m->rec);
+	assert_int_equal(m->rec.nr, m->nr);
+	for (uint64_t i = 0; i < m->nr; i++) {
+		assert_true(phyr_record_next(&m->rec, at, &run));
+		same(&run, &m->runs[i]);
+		at = last_of(&run) + 1;
+	}
+	assert_false(phyr_record_next(&m->rec, at, &run));
+}
+
 static struct record_run random_run(struct model *m, uint64_t page)
 {
 	uint64_t pages = rnd_below(&m->r, 4) ? 1 : rnd_log(&m->r, 1, 8);
@@ -120,6 +135,8 @@ static void insert(struct model *m, uint64_t page)
 	assert_int_equal(err, m->t.failed ? -ENOMEM : 0);
 	if (err) {
 		m->failed++;
+		if (m->nr < 1000)
+			all_there(m);
 		return;
 	}
 	memmove(m->runs + at + 1, m->runs + at, (m->nr - at) * sizeof(run));
@@ -205,21 +222,6 @@ static void step(struct model *m, bool grows)
 		insert(m, page_in(m));
 	else
 		take_some(m);
-}
-
-static void all_there(struct model *m)
-{
-	uint64_t at = 0;
-	struct record_run run;
-
-	record_check(&m->rec);
-	assert_int_equal(m->rec.nr, m->nr);
-	for (uint64_t i = 0; i < m->nr; i++) {
-		assert_true(phyr_record_next(&m->rec, at, &run));
-		same(&run, &m->runs[i]);
-		at = last_of(&run) + 1;
-	}
-	assert_false(phyr_record_next(&m->rec, at, &run));
 }
 
 static void run_model(const char *name, uint64_t base, uint64_t pages, uint64_t most)
