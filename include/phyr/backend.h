@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Backends: direct (no IOMMU), and soft (our tables on hardware that a port or sim provides). */
+/*
+ * Backends: direct (no IOMMU), soft (our tables on hardware that a port or sim provides), vfio and
+ * iommufd (the kernel's tables, for devices that Linux lends to a process).
+ *
+ *                 made by                    a domain is         takes
+ *   direct        phyr_direct_create()       nothing             RAM
+ *   soft          phyr_soft_create()         a page table        RAM
+ *   vfio          phyr_vfio_create()         a VFIO container    USER
+ *   iommufd       phyr_iommufd_create()      an IOAS             USER, FD where the kernel has MAP_FILE
+ */
 #ifndef PHYR_BACKEND_H
 #define PHYR_BACKEND_H
 
@@ -82,6 +91,107 @@ struct phyr_soft_config {
  */
 PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
 			      const struct phyr_soft_config *config, struct phyr_iommu **out);
+
+/*
+ * The kernel's IOMMU. Linux; not in the freestanding archive.
+ *
+ * The kernel writes the tables and pins the memory that is mapped, for as long as it is mapped; it
+ * counts as locked memory (RLIMIT_MEMLOCK) for who has no CAP_IPC_LOCK. Source ids are PCI addresses:
+ * segment << 16 | bus << 8 | device << 3 | function (phyr_pci_parse()). A device is bound to vfio-pci
+ * (or another VFIO driver), and the process may open its file.
+ *
+ * A link or map of n runs costs n ioctls, an unlink or unmap one; runs that follow each other in memory
+ * are one, whatever they came from. So a mapping a request is dear here: map once, and keep it.
+ * Mappings are found again in a record of the backend's own, at most 24 bytes a run, by which translate
+ * answers too. An unmap invalidates before it returns: gathers stay empty. Blocked accesses are in the
+ * kernel's log alone: fault handlers hear nothing.
+ *
+ * A child of a fork must not use a backend of its parent.
+ */
+
+/**
+ * VFIO's containers, type 1 version 2.
+ *
+ * Each domain is a container. It takes as many mappings as the kernel's vfio_iommu_type1 module allows a
+ * container (dma_entry_limit, usually 65535): one that would exceed it is refused before anything is
+ * mapped (-ENOSPC; the report has the limit).
+ *
+ * @param env  NULL: the hosted one
+ * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/vfio/vfio: the vfio module
+ *         is not there; -EACCES no right to open it; -EOPNOTSUPP no type 1 version 2, or an interface
+ *         of another version; -EMFILE, -ENFILE; -ENOMEM
+ */
+PHYR_API int phyr_vfio_create(struct phyr_env *env, struct phyr_iommu **out);
+
+/**
+ * iommufd, Linux 6.6 or newer, with devices' own files (/dev/vfio/devices).
+ *
+ * Each domain is an IOAS of one iommufd, and takes any number of devices.
+ *
+ * @param env  NULL: the hosted one
+ * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/iommu; -EACCES no right to
+ *         open it; -EMFILE, -ENFILE; -ENOMEM
+ */
+PHYR_API int phyr_iommufd_create(struct phyr_env *env, struct phyr_iommu **out);
+
+/** A VFIO device that somebody has opened. */
+struct phyr_vfio_dev {
+	uint32_t source; /**< its source id */
+	int fd;          /**< its descriptor, of VFIO_GROUP_GET_DEVICE_FD or /dev/vfio/devices */
+};
+
+/** A container that somebody has set up: a broker, a VMM. Zero it and set size. */
+struct phyr_vfio_fds {
+	size_t size;   /**< sizeof(struct phyr_vfio_fds) */
+	int container; /**< VFIO_SET_IOMMU was done, with type 1 version 2 */
+	const struct phyr_vfio_dev *devs; /**< devices of groups that are in it */
+	unsigned nr_devs;
+};
+
+/**
+ * A backend on a container from outside. It has one domain at a time.
+ *
+ * The descriptors are borrowed until phyr_iommu_destroy(), the array is copied. What others map in
+ * the container is theirs: iova that they use is refused with -EEXIST when it is met; keep away from it
+ * with phyr_iova_alloc_at() or limits. Detaching a device leaves it in the container, which is its
+ * owner's: only closing it there ends its reach.
+ *
+ * @param fds  read during the call
+ * @return 0; -EINVAL size, or a member of the env is missing; -EBADF, -ENOTTY a descriptor that is no
+ *         container with an IOMMU; -EOPNOTSUPP another type; -ENOMEM
+ */
+PHYR_API int phyr_vfio_from_fds(struct phyr_env *env, const struct phyr_vfio_fds *fds,
+				struct phyr_iommu **out);
+
+/** An IOAS that somebody has made, of an iommufd to which devices are bound. Zero it and set size. */
+struct phyr_iommufd_fds {
+	size_t size; /**< sizeof(struct phyr_iommufd_fds) */
+	int iommufd;
+	uint32_t ioas;
+	const struct phyr_vfio_dev *devs; /**< bound to it (VFIO_DEVICE_BIND_IOMMUFD) */
+	unsigned nr_devs;
+};
+
+/**
+ * A backend on an IOAS from outside. It has one domain at a time.
+ *
+ * Descriptors, arrays and others' mappings as in phyr_vfio_from_fds(). Attaching a device attaches it
+ * to the IOAS, if it is not yet; detaching detaches it. The IOAS stays.
+ *
+ * @param fds  read during the call
+ * @return 0; -EINVAL size, or a member of the env is missing; -EBADF, -ENOTTY a descriptor that is no
+ *         iommufd; -ENOENT no such IOAS; -ENOMEM
+ */
+PHYR_API int phyr_iommufd_from_fds(struct phyr_env *env, const struct phyr_iommufd_fds *fds,
+				   struct phyr_iommu **out);
+
+/**
+ * The VFIO descriptor of a device that is attached to a domain of a kernel backend, for phyr_pci_open().
+ *
+ * @param fd  out: the backend's, valid until the device is detached; written on success only
+ * @return 0; -ENODEV it is attached to none; -EOPNOTSUPP the backend is not the kernel's
+ */
+PHYR_API int phyr_vfio_device_fd(struct phyr_iommu *iommu, uint32_t source, int *fd);
 
 #ifdef __cplusplus
 }
