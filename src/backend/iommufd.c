@@ -30,6 +30,7 @@ static int attach_error(int err)
 	case -ENOMEM:
 		return err;
 	case -EADDRINUSE:
+	case -EFAULT:
 		return -EBUSY;
 	default:
 		return -EOPNOTSUPP;
@@ -167,7 +168,8 @@ static int attach_pt(struct kernel_domain *domain, struct kernel_dev *dev, struc
 		return 0;
 	return phyr_kernel_refuse(
 		why, attach_error(err),
-		err == -EADDRINUSE ? "what is mapped does not go with the iova that it allows"
+		err == -EADDRINUSE ? "what is mapped does not go with the iova that it allows, or "
+				     "its memory is gone"
 				   : "it does not go with the domain: a device of its group may be "
 				     "attached to another, or its IOMMU differs");
 }
@@ -277,6 +279,9 @@ static int iommufd_unmap(struct kernel_domain *domain, uint64_t iova, uint64_t l
 }
 
 static const struct kernel_type iommufd_type = {
+	.no_memory =
+		"there is no memory, none that may be written, or none that iommufd maps: device "
+		"registers and dma-bufs are mapped by backend vfio alone",
 	.open = iommufd_open,
 	.close = iommufd_close,
 	.attach = iommufd_attach,

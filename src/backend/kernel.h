@@ -51,6 +51,7 @@ struct kernel_why {
 
 /* What is different between the two. Errors are the kernel's own, unless said otherwise. */
 struct kernel_type {
+	const char *no_memory; /* what is said when the kernel finds no memory to map */
 	/* The domain's object; 0 or an errno. The backend's lock is not held. */
 	int (*open)(struct kernel_domain *domain);
 	void (*close)(struct kernel_domain *domain);

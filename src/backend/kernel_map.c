@@ -244,8 +244,7 @@ static const char *hint_of(const struct mapper *m, int err, bool is_memlock)
 		if (m->space && m->space->kind == PHYR_KIND_FD)
 			return "the kernel does not map this file, or not there: it takes memfd "
 			       "and hugetlb files, not past their end";
-		return "there is no memory, none that may be written, or it is no memory that the "
-		       "kernel maps: device registers and dma-bufs map on backend vfio, if at all";
+		return m->domain->kernel->type->no_memory;
 	case -ENOMEM:
 		return is_memlock ? "locked memory is limited (ulimit -l): raise RLIMIT_MEMLOCK; "
 				    "or the kernel has no memory"

@@ -188,6 +188,7 @@ static int vfio_unmap(struct kernel_domain *domain, uint64_t iova, uint64_t len,
 }
 
 static const struct kernel_type vfio_type = {
+	.no_memory = "there is no memory, or none that may be written",
 	.open = vfio_open,
 	.close = vfio_close,
 	.attach = vfio_attach,
@@ -294,10 +295,7 @@ int phyr_vfio_from_fds(struct phyr_env *env, const struct phyr_vfio_fds *fds,
 		err = phyr_kernel_give(kernel, fds->devs, fds->nr_devs);
 	if (err) {
 		phyr_kernel_destroy(&kernel->iommu);
-		return env_fail(env, .err = err, .call = call,
-				.hint = err == -EINVAL
-						? "set size to sizeof(struct phyr_vfio_fds)"
-						: "no container with an IOMMU of type 1 version 2");
+		return env_fail(env, .err = err, .call = call, .hint = from_fds_hint(err));
 	}
 	kernel->fd = fds->container;
 	*out = &kernel->iommu;
