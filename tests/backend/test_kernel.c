@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/* Backends vfio and iommufd on a fake kernel: making them, devices and groups, what is allowed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/vfio.h>
+#include <string.h>
+
+#include "backend/kernel_abi.h"
+#include "backend/kernelrig.h"
+#include "core/bits.h"
+#include "core/err.h"
+
+#define ATTACH "phyr_domain_attach"
+
+static struct krig r;
+
+static int init(void **state)
+{
+	krig_init(&r, *state);
+	return 0;
+}
+
+static int fini(void **state)
+{
+	krig_fini(&r);
+	return 0;
+}
+
+/* A fake kernel, and nothing on it. */
+static int init_bare(void **state)
+{
+	memset(&r, 0, sizeof(r));
+	r.vfio = *state;
+	tenv_init(&r.t, NULL);
+	fk_init();
+	return 0;
+}
+
+static int fini_bare(void **state)
+{
+	fk_fini();
+	tenv_fini(&r.t);
+	return 0;
+}
+
+static const char *create_call(void)
+{
+	return r.vfio ? "phyr_vfio_create" : "phyr_iommufd_create";
+}
+
+static void create_fails(int err, int want)
+{
+	struct phyr_iommu *was = r.iommu;
+
+	fk.fail_path = r.vfio ? "/dev/vfio/vfio" : "/dev/iommu";
+	fk.fail_err = err;
+	errno = 77;
+	assert_int_equal(krig_make(&r), want);
+	assert_int_equal(errno, 77);
+	assert_ptr_equal(r.iommu, was);
+	krig_told(&r, want, create_call());
+	fk.fail_path = NULL;
+}
+
+static void create_errors(void **state)
+{
+	create_fails(ENOENT, -ENOENT);
+	create_fails(ENODEV, -ENOENT);
+	create_fails(EACCES, -EACCES);
+	create_fails(EMFILE, -EMFILE);
+	create_fails(ENFILE, -ENFILE);
+	create_fails(ENOMEM, -ENOMEM);
+	r.t.env.lock = NULL;
+	assert_int_equal(krig_make(&r), -EINVAL);
+	krig_told(&r, -EINVAL, create_call());
+}
+
+static void no_type1v2(void **state)
+{
+	fk.no_type1 = true;
+	assert_int_equal(krig_make(&r), -EOPNOTSUPP);
+	krig_told(&r, -EOPNOTSUPP, create_call());
+	fk.no_type1 = false;
+	fk.api_version = 1;
+	assert_int_equal(krig_make(&r), -EOPNOTSUPP);
+	krig_told(&r, -EOPNOTSUPP, create_call());
+}
+
+static void caps(void **state)
+{
+	assert_string_equal(r.iommu->caps->name, r.vfio ? "vfio" : "iommufd");
+	assert_int_equal(r.iommu->caps->kinds, 1 << PHYR_KIND_USER);
+	assert_true(r.iommu->caps->translates);
+	assert_ptr_equal(r.iommu->caps->pages, phyr_space_user());
+}
+
+static void domain_errors(void **state)
+{
+	struct phyr_domain *domain;
+	int want = r.vfio ? -EMFILE : -EOPNOTSUPP;
+
+	if (r.vfio)
+		fk.fail_path = "/dev/vfio/vfio";
+	else
+		fk.fail_cmd = ABI_IOAS_ALLOC;
+	fk.fail_err = EMFILE;
+	assert_int_equal(phyr_domain_create(r.iommu, &domain), want);
+	krig_told(&r, want, "phyr_domain_create");
+	fk.fail_cmd = 0;
+	fk.fail_path = NULL;
+}
+
+/* A device that is not attached, of which the first thing asked fails. */
+static void attach_fails(uint32_t source, int want)
+{
+	int fd = 7;
+
+	assert_int_equal(phyr_domain_attach(r.domain, source), want);
+	krig_told(&r, want, ATTACH);
+	assert_int_equal(r.t.last.index, source);
+	assert_int_equal(phyr_vfio_device_fd(r.iommu, source, &fd), -ENODEV);
+	krig_told(&r, -ENODEV, "phyr_vfio_device_fd");
+	assert_int_equal(fd, 7);
+}
+
+static void call_fails(unsigned long cmd, int err, int want)
+{
+	fk.fail_cmd = cmd;
+	fk.fail_err = err;
+	attach_fails(DEV2, want);
+	fk.fail_cmd = 0;
+}
+
+static void open_fails(const char *path, int err, int want)
+{
+	fk.fail_path = path;
+	fk.fail_err = err;
+	attach_fails(DEV2, want);
+	fk.fail_path = NULL;
+}
+
+static void vfio_attach_errors(void **state)
+{
+	attach_fails(0x99, -ENODEV);
+	open_fails("/dev/vfio/2", ENOENT, -ENOENT);
+	open_fails("/dev/vfio/2", EACCES, -EACCES);
+	open_fails("/dev/vfio/2", EBUSY, -EBUSY);
+	open_fails("/dev/vfio/2", EMFILE, -EMFILE);
+	call_fails(VFIO_GROUP_GET_STATUS, EIO, -EOPNOTSUPP);
+	call_fails(VFIO_GROUP_SET_CONTAINER, EINVAL, -EBUSY);
+	call_fails(VFIO_GROUP_SET_CONTAINER, ENOMEM, -ENOMEM);
+	call_fails(VFIO_GROUP_GET_DEVICE_FD, ENODEV, -ENODEV);
+	call_fails(VFIO_GROUP_GET_DEVICE_FD, EPERM, -EOPNOTSUPP);
+	call_fails(VFIO_GROUP_GET_DEVICE_FD, EMFILE, -EMFILE);
+	call_fails(VFIO_IOMMU_GET_INFO, ENOMEM, -ENOMEM);
+	call_fails(VFIO_IOMMU_GET_INFO, EIO, -EOPNOTSUPP);
+	fk.unviable = 2;
+	attach_fails(DEV2, -EBUSY);
+	fk.unviable = -1;
+	fk.devs[1].group = -1;
+	attach_fails(DEV2, -EOPNOTSUPP);
+	fk.devs[1].group = 2;
+	phyr_domain_detach(r.domain, DEV);
+	call_fails(VFIO_SET_IOMMU, EPERM, -EOPNOTSUPP);
+	call_fails(VFIO_SET_IOMMU, ENODEV, -ENODEV);
+}
+
+static void iommufd_attach_errors(void **state)
+{
+	attach_fails(0x99, -ENODEV);
+	open_fails("/dev/vfio/devices/vfio1", ENOENT, -ENOENT);
+	open_fails("/dev/vfio/devices/vfio1", EACCES, -EACCES);
+	open_fails("/dev/vfio/devices/vfio1", ENFILE, -ENFILE);
+	call_fails(ABI_DEVICE_BIND, EBUSY, -EBUSY);
+	call_fails(ABI_DEVICE_BIND, EINVAL, -EBUSY);
+	call_fails(ABI_DEVICE_BIND, EPERM, -EOPNOTSUPP);
+	call_fails(ABI_DEVICE_BIND, ENOMEM, -ENOMEM);
+	call_fails(ABI_DEVICE_ATTACH, EADDRINUSE, -EBUSY);
+	call_fails(ABI_DEVICE_ATTACH, EINVAL, -EOPNOTSUPP);
+	call_fails(ABI_DEVICE_ATTACH, ENOMEM, -ENOMEM);
+	call_fails(ABI_IOAS_RANGES, ENOMEM, -ENOMEM);
+	call_fails(ABI_IOAS_RANGES, EIO, -EOPNOTSUPP);
+	fk.devs[1].cdev[0] = 0;
+	attach_fails(DEV2, -ENOENT);
+}
+
+/* A device is in one domain, and its descriptor is there while it is. */
+static void one_domain_each(void **state)
+{
+	struct phyr_domain *other;
+	int fd = 0, again = 0;
+
+	assert_int_equal(phyr_domain_create(r.iommu, &other), 0);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), -EBUSY);
+	krig_told(&r, -EBUSY, ATTACH);
+	assert_int_equal(phyr_domain_attach(other, DEV), -EBUSY);
+	krig_told(&r, -EBUSY, ATTACH);
+	phyr_domain_detach(other, DEV); /* which does not have it: nothing changes */
+	assert_int_equal(phyr_vfio_device_fd(r.iommu, DEV, &fd), 0);
+	assert_true(fd >= FK_FIRST_FD);
+	assert_int_equal(fk.files[fd - FK_FIRST_FD].source, DEV);
+	assert_int_equal(phyr_domain_attach(other, DEV2), 0);
+	assert_int_equal(phyr_vfio_device_fd(r.iommu, DEV2, &again), 0);
+	assert_int_equal(fk.files[again - FK_FIRST_FD].source, DEV2);
+	phyr_domain_detach(other, DEV2);
+	phyr_domain_detach(r.domain, DEV);
+	assert_int_equal(phyr_domain_attach(other, DEV), 0);
+	phyr_domain_detach(other, DEV);
+	phyr_domain_destroy(other);
+}
+
+/* Devices of one group go together, and the group is open until the last of them goes. */
+static void groups(void **state)
+{
+	struct phyr_domain *other;
+	unsigned before = fk.open_files;
+
+	assert_int_equal(phyr_domain_create(r.iommu, &other), 0);
+	assert_int_equal(phyr_domain_attach(r.domain, TWIN), 0);
+	assert_int_equal(phyr_domain_attach(other, TWIN2), -EBUSY);
+	krig_told(&r, -EBUSY, ATTACH);
+	assert_int_equal(phyr_domain_attach(r.domain, TWIN2), 0);
+	assert_int_equal(fk.open_files - before, 4); /* container, group, two devices */
+	phyr_domain_detach(r.domain, TWIN);
+	assert_int_equal(phyr_domain_attach(other, TWIN), -EBUSY);
+	r.t.reports = 0;
+	assert_int_equal(phyr_domain_attach(r.domain, TWIN), 0);
+	phyr_domain_detach(r.domain, TWIN2);
+	phyr_domain_detach(r.domain, TWIN);
+	assert_int_equal(phyr_domain_attach(other, TWIN2), 0);
+	phyr_domain_detach(other, TWIN2);
+	phyr_domain_destroy(other);
+}
+
+/* What is mapped outlives the devices, in a container too. */
+static void mappings_outlive_devices(void **state)
+{
+	const struct phyr_range ranges[] = {{MEMORY, K}, {MEMORY + 8 * K, 2 * K}};
+
+	assert_int_equal(krig_map_ranges(&r, M, ranges, 2), 0);
+	phyr_domain_detach(r.domain, DEV);
+	assert_int_equal(fk.pinned, 0);
+	assert_int_equal(krig_map(&r, 2 * M, MEMORY, K), 0);
+	assert_int_equal(krig_map(&r, 3 * M, MEMORY, K), 0);
+	assert_int_equal(krig_map(&r, 3 * M, MEMORY, K), -EEXIST);
+	assert_int_equal(krig_unmap(&r, 2 * M, K), 0);
+	r.t.reports = 0;
+	assert_int_equal(krig_stats(&r).kernel_maps, r.vfio ? 0 : 3);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), 0);
+	krig_leads_to(&r, M, MEMORY, K, RW);
+	krig_leads_to(&r, M + K, MEMORY + 8 * K, 2 * K, RW);
+	krig_leads_to(&r, 3 * M, MEMORY, K, RW);
+	assert_int_equal(fk_nr_maps(), 3);
+	assert_int_equal(krig_stats(&r).kernel_maps, 3);
+	assert_int_equal(krig_stats(&r).kernel_maps_left, r.vfio ? 65532 : UINT64_MAX);
+	phyr_domain_detach(r.domain, DEV2);
+
+	/* Its memory is gone: a device does not come back to it. */
+	fk.bad_start = fk.bad_last = MEMORY + 9 * K;
+	attach_fails(DEV, -EBUSY);
+	fk.bad_start = UINT64_MAX;
+	fk.lock_limit = K;
+	attach_fails(DEV, -ENOMEM);
+	fk.lock_limit = UINT64_MAX;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+	assert_int_equal(krig_unmap(&r, M, 2 * M + K), 0);
+	assert_int_equal(fk_nr_maps(), 0);
+}
+
+/* The first attach makes the allocator: all that it gives out can be mapped. */
+static void allowed_iova(void **state)
+{
+	struct phyr_iova *iova = phyr_domain_iova(r.domain);
+	struct phyr_aperture aperture;
+	uint64_t at;
+	void *ctx;
+
+	assert_int_equal(phyr_domain_merge_boundary(r.domain), 0xfff);
+	assert_int_equal(phyr_iova_alloc_at(iova, 0xfee00000, K), -ERANGE);
+	assert_int_equal(phyr_iova_alloc_at(iova, 1ull << 48, K), -ERANGE);
+	assert_int_equal(phyr_iova_alloc(iova, K, NULL, &at), 0);
+	assert_int_equal(krig_map(&r, at, MEMORY, K), 0);
+	assert_int_equal(krig_unmap(&r, at, K), 0);
+	phyr_iova_free(iova, at, K);
+
+	assert_int_equal(r.iommu->ops->domain_create(r.iommu, NULL, NULL, &ctx), 0);
+	r.iommu->ops->aperture(ctx, &aperture);
+	assert_int_equal(aperture.page_sizes, 0);
+	assert_int_equal(r.iommu->ops->attach(ctx, DEV2), 0);
+	r.iommu->ops->aperture(ctx, &aperture);
+	assert_int_equal(aperture.start, 0);
+	assert_int_equal(aperture.last, (1ull << 48) - 1);
+	assert_int_equal(aperture.page_sizes, 0x40201000);
+	assert_int_equal(aperture.nr_holes, 1);
+	assert_int_equal(aperture.holes[0].start, 0xfee00000);
+	assert_int_equal(aperture.holes[0].last, 0xfeefffff);
+	r.iommu->ops->detach(ctx, DEV2);
+	r.iommu->ops->domain_destroy(ctx);
+}
+
+/* Before the first device nothing is allowed. */
+static void nothing_before_a_device(void **state)
+{
+	struct phyr_domain *was = r.domain, *other;
+	struct phyr_translation tr;
+
+	assert_int_equal(phyr_domain_create(r.iommu, &other), 0);
+	r.domain = other;
+	assert_int_equal(krig_map(&r, M, MEMORY, K), -ERANGE);
+	krig_told(&r, -ERANGE, "phyr_domain_map");
+	assert_int_equal(krig_unmap(&r, M, K), -ERANGE);
+	assert_int_equal(krig_unmap(&r, 0, 1), -EINVAL);
+	assert_int_equal(phyr_domain_translate(other, M, &tr), -ERANGE);
+	r.domain = was;
+	r.t.reports = 0;
+	phyr_domain_destroy(other);
+}
+
+/* A second device takes iova away; as long as it is in use, it is not attached. */
+static void second_device_takes_away(void **state)
+{
+	struct phyr_iova *iova = phyr_domain_iova(r.domain);
+
+	assert_int_equal(phyr_iova_alloc_at(iova, M, K), 0);
+	assert_int_equal(krig_map(&r, M, MEMORY, K), 0);
+	fk.ranges[0].start = 2 * M;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EBUSY);
+	fk.ranges[0].start = 0; /* the device is out again */
+	r.t.reports = 0;
+	assert_int_equal(krig_unmap(&r, M, K), 0);
+	assert_int_equal(krig_map(&r, M + K, MEMORY, K), -ERANGE);
+	r.t.reports = 0;
+	phyr_iova_free(iova, M, K);
+	fk.ranges[0].start = 2 * M;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), 0);
+	assert_int_equal(phyr_iova_alloc_at(iova, M, K), -ERANGE);
+	phyr_domain_detach(r.domain, DEV2);
+}
+
+/* Ranges that make no sense, or are more than an aperture can say. */
+static void bad_ranges(void **state)
+{
+	fk.ranges[1].start = fk.ranges[0].last; /* overlaps */
+	attach_fails(DEV2, -EOPNOTSUPP);
+	fk.ranges[1].start = 1ull << 49; /* ends before it starts */
+	attach_fails(DEV2, -EOPNOTSUPP);
+	fk.nr_ranges = 0;
+	attach_fails(DEV2, -EOPNOTSUPP);
+	for (unsigned i = 0; i < FK_RANGES; i++) {
+		fk.ranges[i].start = 2 * i * M;
+		fk.ranges[i].last = 2 * i * M + K - 1;
+	}
+	fk.nr_ranges = 1; /* smaller than a granule */
+	fk.ranges[0].last = 8;
+	attach_fails(DEV2, -EOPNOTSUPP);
+	fk.ranges[0].last = K - 1;
+	fk.nr_ranges = PHYR_APERTURE_HOLES + 2;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EOPNOTSUPP);
+	krig_told(&r, -EOPNOTSUPP, ATTACH);
+	assert_int_equal(r.t.last.index, PHYR_APERTURE_HOLES + 1);
+	fk.nr_ranges = FK_RANGES;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EOPNOTSUPP);
+	krig_told(&r, -EOPNOTSUPP, ATTACH);
+	fk.nr_ranges = 2;
+	fk.page_sizes = 1ull << 40;
+	attach_fails(DEV2, -EOPNOTSUPP);
+	fk.page_sizes = 0x1000;
+}
+
+/* Answers that no kernel gives. */
+static struct {
+	uint32_t cap_offset, next, nr;
+	uint16_t version;
+	uint32_t argsz, flags;
+} lie;
+
+static void tell(void *buf, size_t size)
+{
+	struct vfio_iommu_type1_info *head = buf;
+	struct vfio_info_cap_header *left = (void *)((char *)buf + sizeof(*head));
+	struct vfio_iommu_type1_info_cap_iova_range *ranges =
+		(void *)((char *)left + sizeof(struct vfio_iommu_type1_info_dma_avail));
+
+	if (lie.cap_offset)
+		head->cap_offset = lie.cap_offset;
+	if (lie.argsz)
+		head->argsz = lie.argsz;
+	if (lie.flags)
+		head->flags &= ~lie.flags;
+	if (lie.next)
+		left->next = lie.next;
+	if (lie.version)
+		ranges->header.version = lie.version;
+	if (lie.nr)
+		ranges->nr_iovas = lie.nr;
+}
+
+#define LIE(...)                                      \
+	do {                                          \
+		lie = (__typeof__(lie)){__VA_ARGS__}; \
+		attach_fails(DEV2, -EOPNOTSUPP);      \
+	} while (0)
+
+static void broken_chain(void **state)
+{
+	fk.info = tell;
+	LIE(.cap_offset = 8);
+	LIE(.cap_offset = UINT32_MAX);
+	LIE(.cap_offset = 4092);
+	LIE(.next = 1);
+	LIE(.next = sizeof(struct vfio_iommu_type1_info)); /* itself */
+	LIE(.next = UINT32_MAX - 4);
+	LIE(.nr = 3);
+	LIE(.nr = UINT32_MAX);
+	LIE(.version = 2);
+	LIE(.argsz = UINT32_MAX);
+	LIE(.argsz = 4097);
+	LIE(.argsz = 8);
+	LIE(.flags = VFIO_IOMMU_INFO_CAPS);
+	LIE(.flags = VFIO_IOMMU_INFO_PGSIZES);
+	fk.info = NULL;
+}
+
+/* Another backend's devices have no descriptors. */
+static void not_the_kernels(void **state)
+{
+	struct phyr_iommu *direct;
+	int fd = 3;
+
+	assert_int_equal(phyr_direct_create(&r.t.env, &direct), 0);
+	assert_int_equal(phyr_vfio_device_fd(direct, DEV, &fd), -EOPNOTSUPP);
+	krig_told(&r, -EOPNOTSUPP, "phyr_vfio_device_fd");
+	assert_int_equal(fd, 3);
+	phyr_iommu_destroy(direct);
+}
+
+/* Offsets into a file, where the kernel has that. */
+static void files_are_mapped(void **state)
+{
+	const struct phyr_space file = {.kind = PHYR_KIND_FD, .fd = 9};
+	struct phyr_cursor cur;
+
+	krig_fini(&r);
+	fk_init();
+	tenv_init(&r.t, NULL);
+	fk.map_file = true;
+	assert_int_equal(krig_make(&r), 0);
+	assert_int_equal(r.iommu->caps->kinds, 1 << PHYR_KIND_USER | 1 << PHYR_KIND_FD);
+	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+	phyr_cursor_init_range(&cur, 3 * K, 2 * K);
+	assert_int_equal(phyr_domain_map(r.domain, M, &file, &cur, RW), 0);
+	krig_leads_to(&r, M, 3 * K, 2 * K, RW);
+	assert_true(fk_find(fk_only_space(), M)->file);
+	fk.fail_cmd = ABI_IOAS_MAP_FILE;
+	for (unsigned i = 0; i < 3; i++) {
+		fk.fail_err = (const int[]){EINVAL, EBADF, EOPNOTSUPP}[i];
+		phyr_cursor_init_range(&cur, 0, K);
+		assert_int_equal(phyr_domain_map(r.domain, 2 * M, &file, &cur, RW), -EFAULT);
+		krig_told(&r, -EFAULT, "phyr_domain_map");
+	}
+	fk.fail_cmd = 0;
+	assert_int_equal(krig_unmap(&r, M, 2 * K), 0);
+}
+
+#define VFIO(f)                                      \
+	{                                            \
+#f " vfio", f, init, fini, (void *)1 \
+	}
+#define IOMMUFD(f)                                 \
+	{                                          \
+#f " iommufd", f, init, fini, NULL \
+	}
+#define BOTH(f) VFIO(f), IOMMUFD(f)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		{"create_errors vfio", create_errors, init_bare, fini_bare, (void *)1},
+		{"create_errors iommufd", create_errors, init_bare, fini_bare, NULL},
+		{"no_type1v2", no_type1v2, init_bare, fini_bare, (void *)1},
+		BOTH(caps),
+		BOTH(domain_errors),
+		VFIO(vfio_attach_errors),
+		IOMMUFD(iommufd_attach_errors),
+		BOTH(one_domain_each),
+		VFIO(groups),
+		BOTH(mappings_outlive_devices),
+		BOTH(allowed_iova),
+		BOTH(nothing_before_a_device),
+		BOTH(second_device_takes_away),
+		BOTH(bad_ranges),
+		VFIO(broken_chain),
+		BOTH(not_the_kernels),
+		IOMMUFD(files_are_mapped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
