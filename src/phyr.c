@@ -77,6 +77,7 @@ static int make_queue(struct phyr *p)
 	int err;
 
 	p->opts.nvme.size = sizeof(p->opts.nvme);
+	p->opts.nvme.read_only |= !p->opts.writable;
 	err = phyr_nvme_open(p->dev, p->regs, &p->opts.nvme, &p->nvme);
 	if (err)
 		return err;

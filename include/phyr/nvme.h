@@ -66,6 +66,13 @@ struct phyr_nvme_opts {
 	/** How many vectors there are, at least 2 for interrupts: 0 is the admin queue's, each I/O queue
 	 *  has the one of its number, so there are fewer of them than vectors. */
 	unsigned nr_vectors;
+	/** Send nothing that changes what is stored, nor what a reset does not undo: phyr_nvme_write(),
+	 *  _write_zeroes() and _deallocate() are refused with -EROFS, and of what is passed through all
+	 *  but flush, read, compare, verify, reservation report; identify, logs, get features, LBA
+	 *  status, keep alive, events; features of arbitration, temperature, interrupts, events and keep
+	 *  alive, not saved. It is a guard against mistakes: who writes the registers himself is not
+	 *  held. */
+	bool read_only;
 };
 
 /** What a controller and its namespace are. */
@@ -237,8 +244,9 @@ typedef void phyr_nvme_fn(void *arg, const struct phyr_nvme_done *done);
  * reset is under way and nothing is in flight in the queue, it is waited for.
  * @return 0; -EINVAL length, or the admin queue; -ERANGE past the namespace; -E2BIG over max_transfer;
  *         -EAGAIN the queue is full, or was caught by a reset: poll and submit again; no failure, and
- *         not reported; -EOPNOTSUPP the controller has no compare; -ENOMEM; as
- *         phyr_prp_build(); or the errno of the controller's death. fn is not called on failure.
+ *         not reported; -EROFS a write, and opts.read_only; -EOPNOTSUPP the controller has no compare;
+ *         -ENOMEM; as phyr_prp_build(); or the errno of the controller's death. fn is not called on
+ *         failure.
  */
 PHYR_API int phyr_nvme_read(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
 			    phyr_nvme_fn *fn, void *arg);
@@ -254,8 +262,8 @@ PHYR_API int phyr_nvme_flush(struct phyr_nvme_queue *queue, phyr_nvme_fn *fn, vo
  * Submit a command that makes blocks read as zeroes, without data.
  *
  * @param nr_blocks  1 to 65536
- * @return as phyr_nvme_read(): 0; -EINVAL; -ERANGE; -E2BIG more blocks; -EAGAIN; -EOPNOTSUPP the
- *         controller has no such command; or the errno of its death
+ * @return as phyr_nvme_read(): 0; -EINVAL; -ERANGE; -E2BIG more blocks; -EAGAIN; -EROFS opts.read_only;
+ *         -EOPNOTSUPP the controller has no such command; or the errno of its death
  */
 PHYR_API int phyr_nvme_write_zeroes(struct phyr_nvme_queue *queue, uint64_t lba, uint64_t nr_blocks,
 				    phyr_nvme_fn *fn, void *arg);
@@ -286,8 +294,9 @@ PHYR_API int phyr_nvme_deallocate(struct phyr_nvme_queue *queue, uint64_t lba, u
  * need an opts.timeout_ns to match. What a reset forgets (features) is not set again.
  * @return 0; -EINVAL flags or mptr, a map that holds nothing; -EPERM on the admin queue: what would
  *         change the driver's queues behind its back (queues created or deleted, their number, aborts,
- *         doorbell buffers); -E2BIG over max_transfer; -EAGAIN, -ENOMEM, phyr_prp_build()'s errors and
- *         the errno of its death as phyr_nvme_read(). fn is not called on failure.
+ *         doorbell buffers); -EROFS opts.read_only, and the command may change what is stored; -E2BIG
+ *         over max_transfer; -EAGAIN, -ENOMEM, phyr_prp_build()'s errors and the errno of its death as
+ *         phyr_nvme_read(). fn is not called on failure.
  */
 PHYR_API int phyr_nvme_submit(struct phyr_nvme_queue *queue, const void *sqe64,
 			      const struct phyr_dma_map *map, phyr_nvme_fn *fn, void *arg);

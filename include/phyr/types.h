@@ -86,8 +86,8 @@ struct phyr_report {
 	 * What index numbers. NULL: ranges, words or requests. "hole", "segment": of several, from 0; so
 	 * is "fault", of a plan. By a number of their own: "command": its id, as the device sees it, in
 	 * the queue that of says; "queue"; "vector"; "device": a source id; "process". Not a number of
-	 * one but a value: "format", "levels" and "granule_lg2" that were asked for; "live allocations"
-	 * and "live lists", how many there are.
+	 * one but a value: "format", "levels" "granule_lg2" and "opcode" that were asked for; "live
+	 * allocations" and "live lists", how many there are.
 	 */
 	const char *index_of;
 	uint64_t of;          /**< "command": the id of its queue, 0 is the admin queue */

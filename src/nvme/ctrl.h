@@ -253,6 +253,14 @@ void phyr_nvme_fly(struct phyr_nvme_queue *queue, struct nvme_slot *slot, struct
 void phyr_nvme_fly_own(struct phyr_nvme_queue *queue, struct nvme_slot *slot,
 		       struct phyr_nvme_sqe *sqe, phyr_nvme_fn *fn, void *arg);
 
+/* guard.c: a driver that was opened to read alone. */
+
+/* Say that a command which writes is refused. @return -EROFS */
+int phyr_nvme_refuse_write(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
+			   uint64_t len);
+/* Whether a command that is passed through leaves all data as it is: 0, or -EROFS, reported. */
+int phyr_nvme_check_harmless(const struct phyr_nvme_queue *queue, const struct phyr_nvme_sqe *sqe);
+
 /* poll.c */
 
 /* The slot that a completion names; NULL: none that is in flight. */

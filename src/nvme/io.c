@@ -98,6 +98,9 @@ int phyr_nvme_read(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_curs
 int phyr_nvme_write(struct phyr_nvme_queue *queue, uint64_t lba, struct phyr_cursor *data,
 		    phyr_nvme_fn *fn, void *arg)
 {
+	if (unlikely(queue->nvme->opts.read_only))
+		return phyr_nvme_refuse_write(queue->nvme, call_name(PHYR_NVME_CMD_WRITE), lba,
+					      data->left);
 	return transfer(queue, PHYR_NVME_CMD_WRITE, lba, data, fn, arg);
 }
 
@@ -133,15 +136,18 @@ int phyr_nvme_flush(struct phyr_nvme_queue *queue, phyr_nvme_fn *fn, void *arg)
 	return 0;
 }
 
-/* A count of blocks that may be too large to be said in bytes. */
+/* Of a command that changes blocks; their count may be too large to be said in bytes. */
 static int check_blocks(struct phyr_nvme_queue *queue, unsigned opc, uint64_t lba, uint64_t nr,
 			uint64_t limit)
 {
 	const struct phyr_nvme *nvme = queue->nvme;
 	unsigned lg2 = nvme->block_lg2;
 	uint64_t len = nr > UINT64_MAX >> lg2 ? UINT64_MAX - nvme->info.block_size + 1 : nr << lg2;
-	int err = nvme_ready(queue, call_name(opc), lba << lg2, len);
+	int err;
 
+	if (nvme->opts.read_only)
+		return phyr_nvme_refuse_write(nvme, call_name(opc), lba, len);
+	err = nvme_ready(queue, call_name(opc), lba << lg2, len);
 	if (!err)
 		err = phyr_nvme_check_range(nvme, call_name(opc), lba, len);
 	if (!err && nr > limit)

@@ -200,6 +200,12 @@ static int check_passed(const struct phyr_nvme_queue *queue, const struct phyr_n
 				    "and mptr are 0");
 	if (why)
 		return submit_error(nvme, -EPERM, 0, 0, why);
+	if (nvme->opts.read_only) {
+		int err = phyr_nvme_check_harmless(queue, sqe);
+
+		if (err)
+			return err;
+	}
 	return map ? check_data(nvme, map) : 0;
 }
 
