@@ -14,11 +14,16 @@
 
 struct place {
 	const char *name;
-	/* Fill in iommu, regs, source, space and has_nvme, wrap the place's environment, adjust opts.nvme.
-	 * What was made by then is undone by close, also when this fails. */
+	/* Fill in iommu, source, space and has_nvme, wrap the place's environment. What was made by then
+	 * is undone by close, also when this fails. */
 	int (*open)(struct phyr *p, const char *what);
 	/* Undo as much of open as was done. */
 	void (*close)(struct phyr *p);
+	/* The device is attached to its domain: fill in regs, adjust opts.nvme. What was done by then is
+	 * undone by detaching, also when this fails. */
+	int (*attached)(struct phyr *p);
+	/* Undo as much of attached as was done; the device is still attached. */
+	void (*detaching)(struct phyr *p);
 	int (*pin)(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list);
 	void (*unpin)(struct phyr *p, const struct phyr_list *list);
 };
@@ -46,6 +51,9 @@ struct phyr {
 	struct phyr_sim *sim;
 	struct phyr_sim_dev *sdev;
 	int fd;
+
+	/* pci: */
+	struct phyr_pci *pci;
 };
 
 #define open_error(p, error, text, ...) \
@@ -54,6 +62,11 @@ struct phyr {
 /* Use a place's environment from now on. */
 void phyr_env_wrap(struct phyr *p, struct phyr_env *base);
 
+/* Connect the controller's interrupts by set, unless its opener does, or wants none. */
+void phyr_take_vectors(struct phyr *p, int (*set)(void *arg, unsigned vector, int fd), void *arg,
+		       unsigned nr);
+
 extern const struct place phyr_place_sim;
+extern const struct place phyr_place_pci;
 
 #endif

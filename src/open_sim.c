@@ -105,7 +105,6 @@ static int add_device(struct phyr *p)
 		return open_error(p, -ENOSPC, "the machine has no source id left for a device");
 	if (err)
 		return open_error(p, err, "the simulated device cannot be made");
-	p->regs = phyr_sim_dev_regs(p->sdev);
 	return 0;
 }
 
@@ -139,19 +138,6 @@ static int set_vector_fd(void *arg, unsigned vector, int fd)
 	return phyr_sim_set_irq(p->sdev, vector, fd < 0 ? NULL : irq, (void *)(intptr_t)fd);
 }
 
-/* The vectors of the simulated device, unless the caller connects them. */
-static void take_interrupts(struct phyr *p)
-{
-	struct phyr_nvme_opts *nvme = &p->opts.nvme;
-
-	if (nvme->set_vector_fd)
-		return;
-	nvme->set_vector_fd = set_vector_fd;
-	nvme->vector_arg = p;
-	if (!nvme->nr_vectors || nvme->nr_vectors > PHYR_SIM_VECTORS)
-		nvme->nr_vectors = PHYR_SIM_VECTORS;
-}
-
 /* A machine with a thread of its own has nothing to step: let that thread run. */
 static void step(void *sim)
 {
@@ -172,6 +158,10 @@ static int check_opts(struct phyr *p)
 			p, -EINVAL,
 			"opts->nvme, depth and writable are for a controller: sim: without "
 			"a FILE has none");
+	if (o->iommu > PHYR_IOMMU_SOFT)
+		return open_error(p, -EOPNOTSUPP,
+				  "vfio and iommufd are for real devices: opts->iommu is default, "
+				  "none or soft");
 	if (o->iommu == PHYR_IOMMU_NONE && o->format)
 		return open_error(p, -EINVAL,
 				  "opts->format is an IOMMU's, and there is to be none");
@@ -192,15 +182,25 @@ static int sim_open(struct phyr *p, const char *what)
 		return err;
 	phyr_env_wrap(p, phyr_sim_env(p->sim));
 	p->space = phyr_sim_space(p->sim);
-	if (p->opts.nvme.interrupts)
-		take_interrupts(p);
+	err = add_device(p);
+	return err ? err : make_backend(p);
+}
+
+static int sim_attached(struct phyr *p)
+{
+	p->regs = phyr_sim_dev_regs(p->sdev);
+	phyr_take_vectors(p, set_vector_fd, p, PHYR_SIM_VECTORS);
 	/* Who waits for interrupts sleeps, unless the machine may be one that he must step. */
 	if (!p->opts.nvme.wait && !(p->opts.nvme.interrupts && !p->opts.sim)) {
 		p->opts.nvme.wait = step;
 		p->opts.nvme.wait_arg = p->sim;
 	}
-	err = add_device(p);
-	return err ? err : make_backend(p);
+	return 0;
+}
+
+/* What attached did is gone with the device. */
+static void sim_detaching(struct phyr *p)
+{
 }
 
 static void sim_close(struct phyr *p)
@@ -230,6 +230,8 @@ const struct place phyr_place_sim = {
 	.name = "sim",
 	.open = sim_open,
 	.close = sim_close,
+	.attached = sim_attached,
+	.detaching = sim_detaching,
 	.pin = sim_pin,
 	.unpin = sim_unpin,
 };

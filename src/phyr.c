@@ -14,6 +14,7 @@ static const struct place *const places[] = {
 #ifdef PHYR_HAVE_SIM
 	&phyr_place_sim,
 #endif
+	&phyr_place_pci,
 	NULL,
 };
 
@@ -21,7 +22,8 @@ static const char *kind_hint(const char *target, size_t len)
 {
 	if (len == 3 && !memcmp(target, "sim", 3))
 		return "this library was built without the simulated machine";
-	return "no such kind of target: there are sim:FILE, and sim: for a device of your own";
+	return "no such kind of target: there are sim:FILE, sim: for a device of your own, and "
+	       "pci:ADDRESS";
 }
 
 /* Split "kind:what". */
@@ -51,7 +53,7 @@ static int take_opts(struct phyr *p, const struct phyr_opts *opts)
 	p->opts = *opts;
 	if (!opts->nvme.size)
 		p->opts.nvme = (struct phyr_nvme_opts){0};
-	if ((unsigned)opts->iommu > PHYR_IOMMU_SOFT)
+	if ((unsigned)opts->iommu > PHYR_IOMMU_IOMMUFD)
 		return open_error(p, -EINVAL, "opts->iommu is no choice that there is");
 	if (opts->nvme.size && opts->nvme.size != sizeof(opts->nvme))
 		return open_error(p, -EINVAL,
@@ -67,7 +69,20 @@ static int make_dev(struct phyr *p)
 	if (!err)
 		err = phyr_dev_create(p->domain, p->source, p->opts.limits, &p->dev);
 	p->opts.limits = NULL; /* the caller's, and copied */
-	return err;
+	return err ? err : p->place->attached(p);
+}
+
+void phyr_take_vectors(struct phyr *p, int (*set)(void *arg, unsigned vector, int fd), void *arg,
+		       unsigned nr)
+{
+	struct phyr_nvme_opts *nvme = &p->opts.nvme;
+
+	if (!nvme->interrupts || nvme->set_vector_fd)
+		return;
+	nvme->set_vector_fd = set;
+	nvme->vector_arg = arg;
+	if (!nvme->nr_vectors || nvme->nr_vectors > nr)
+		nvme->nr_vectors = nr;
 }
 
 /* The driver reports its own errors. */
@@ -145,6 +160,8 @@ void phyr_close(struct phyr *p)
 			 .hint = "lists from phyr_list_from_user() were not released");
 	phyr_nvme_queue_destroy(p->queue);
 	phyr_nvme_close(p->nvme);
+	if (p->dev)
+		p->place->detaching(p);
 	phyr_dev_destroy(p->dev);
 	phyr_domain_destroy(p->domain);
 	if (p->place)
@@ -175,6 +192,11 @@ struct phyr_regs *phyr_get_regs(struct phyr *p)
 struct phyr_sim_dev *phyr_get_sim_dev(struct phyr *p)
 {
 	return p->sdev;
+}
+
+struct phyr_pci *phyr_get_pci(struct phyr *p)
+{
+	return p->pci;
 }
 
 struct phyr_sim *phyr_get_sim(struct phyr *p)

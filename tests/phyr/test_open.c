@@ -95,7 +95,7 @@ static void bad_targets(void **state)
 	refused(":disk.img", &opts, &heard, -EINVAL);
 	refused("si:disk.img", &opts, &heard, -EOPNOTSUPP);
 	refused("simm:disk.img", &opts, &heard, -EOPNOTSUPP);
-	refused("pci:0000:01:00.0", &opts, &heard, -EOPNOTSUPP);
+	refused("pc:0000:01:00.0", &opts, &heard, -EOPNOTSUPP);
 	refused("sim:/nowhere/at/all", &opts, &heard, -ENOENT);
 	refused("sim:/", &opts, &heard, -EINVAL);
 	refused("sim:/dev/null", &opts, &heard, -EINVAL);
@@ -192,8 +192,12 @@ static void bad_options(void **state)
 	o = opts, o.size = 3;
 	refused_opts(&f, o, &heard, -EINVAL,
 		     NULL); /* who listens is in a struct that is not ours */
-	o = opts, o.iommu = (enum phyr_iommu_choice)3;
+	o = opts, o.iommu = (enum phyr_iommu_choice)(PHYR_IOMMU_IOMMUFD + 1);
 	refused_opts(&f, o, &heard, -EINVAL, "phyr_open");
+	o = opts, o.iommu = PHYR_IOMMU_VFIO;
+	refused_opts(&f, o, &heard, -EOPNOTSUPP, "phyr_open");
+	o = opts, o.iommu = PHYR_IOMMU_IOMMUFD;
+	refused_opts(&f, o, &heard, -EOPNOTSUPP, "phyr_open");
 	o = opts, o.iommu = (enum phyr_iommu_choice) - 1;
 	refused_opts(&f, o, &heard, -EINVAL, "phyr_open");
 	o = opts, o.nvme.size = 1;

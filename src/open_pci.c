@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Targets "pci:0000:01:00.0": a device that Linux lends to this process, behind the kernel's IOMMU.
+ *
+ *   open      find it in sysfs, choose and make the backend: nothing of the device is touched
+ *   attached  its file is the backend's by now: configuration, bus mastering, registers, vectors
+ *
+ * Memory is named by its addresses in this process; the backend has the kernel pin what it maps.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <phyr/source.h>
+
+#include "open.h"
+
+#define CLASS_NVME 0x010802 /* PCI Code and ID Assignment 1.11, 1.2: storage, NVM, NVM Express */
+
+/* PCI Local Bus 3.0, 6.1 and 6.2.5.1: base address registers. */
+#define NR_BARS         6
+#define BAR_CONFIG(bar) (0x10 + 4 * (uint64_t)(bar))
+#define BAR_IO          0x1
+#define BAR_TYPE        0x6
+#define BAR_TYPE_64     0x4
+
+/*
+ * What is asked for, and what is there.
+ */
+
+/* Options that mean nothing here are refused, rather than passed over. */
+static int check_opts(struct phyr *p)
+{
+	const struct phyr_opts *o = &p->opts;
+
+	if (o->iommu == PHYR_IOMMU_NONE || o->iommu == PHYR_IOMMU_SOFT)
+		return open_error(p, -EOPNOTSUPP,
+				  "a real device is behind the kernel's IOMMU: opts->iommu is "
+				  "default, vfio or iommufd");
+	if (o->sim || o->sim_ops || o->sim_priv)
+		return open_error(
+			p, -EINVAL,
+			"opts->sim, sim_ops and sim_priv are for a simulated machine: sim:");
+	if (o->format)
+		return open_error(p, -EINVAL,
+				  "opts->format is for phyr's own page tables: these are the "
+				  "kernel's");
+	return 0;
+}
+
+static int check_driver_opts(struct phyr *p)
+{
+	const struct phyr_opts *o = &p->opts;
+
+	if (p->has_nvme || !(o->nvme.size || o->depth || o->writable))
+		return 0;
+	return open_error(
+		p, -EINVAL,
+		"opts->nvme, depth and writable are for a controller: the device is none");
+}
+
+/* Variants of vfio-pci for one vendor's devices have its name in theirs. */
+static bool is_lent(const struct phyr_pci_info *info)
+{
+	return info->cdev[0] || strstr(info->driver, "vfio");
+}
+
+static int check_device(struct phyr *p, const struct phyr_pci_info *info)
+{
+	if (info->bridge)
+		return open_error(p, -EOPNOTSUPP, "a bridge is the kernel's to drive");
+	if (info->group < 0)
+		return open_error(p, -EOPNOTSUPP,
+				  "no IOMMU is over the device: switch VT-d or AMD-Vi on in the "
+				  "firmware, and boot Linux with intel_iommu=on");
+	if (!is_lent(info))
+		return open_error(
+			p, -EBUSY,
+			info->driver[0] ? "the device has a driver of the kernel: phyr devices "
+					  "--bind ADDRESS hands it to vfio-pci, if nothing uses it"
+					: "the device has no driver: phyr devices --bind ADDRESS "
+					  "hands it to vfio-pci");
+	return 0;
+}
+
+static int find_device(struct phyr *p, const char *what, struct phyr_pci_info *info)
+{
+	int err = phyr_pci_parse(what, &p->source);
+
+	if (err)
+		return open_error(p, err, "not a PCI address, such as pci:0000:01:00.0");
+	/* What sysfs does not have reports itself. */
+	err = phyr_pci_find(&p->env, p->source, info);
+	if (err)
+		return err;
+	p->has_nvme = info->class_code == CLASS_NVME;
+	err = check_driver_opts(p);
+	return err ? err : check_device(p, info);
+}
+
+/*
+ * The backend.
+ */
+
+static bool can_open(const char *path)
+{
+	return !faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS);
+}
+
+/* Whether iommufd would do: the kernel has it, the device has a file for it, and both may be opened. */
+static bool has_iommufd(const struct phyr_pci_info *info)
+{
+	char path[sizeof("/dev/vfio/devices/") + sizeof(info->cdev)];
+
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", info->cdev);
+	return info->cdev[0] && can_open("/dev/iommu") && can_open(path);
+}
+
+static int make_backend(struct phyr *p, const struct phyr_pci_info *info)
+{
+	bool iommufd = p->opts.iommu == PHYR_IOMMU_IOMMUFD ||
+		       (p->opts.iommu == PHYR_IOMMU_DEFAULT && has_iommufd(info));
+
+	return iommufd ? phyr_iommufd_create(&p->env, &p->iommu)
+		       : phyr_vfio_create(&p->env, &p->iommu);
+}
+
+static int pci_open(struct phyr *p, const char *what)
+{
+	struct phyr_pci_info info;
+	int err = check_opts(p);
+
+	if (!err)
+		err = find_device(p, what, &info);
+	if (err)
+		return err;
+	p->space = phyr_space_user();
+	return make_backend(p, &info);
+}
+
+static void pci_close(struct phyr *p)
+{
+	phyr_iommu_destroy(p->iommu);
+}
+
+/*
+ * The device.
+ */
+
+/* The first BAR that is memory, as the device's own registers say; NR_BARS: none. */
+static int find_bar(struct phyr *p, unsigned *bar)
+{
+	uint32_t value = 0;
+	unsigned i;
+	int err;
+
+	for (i = 0; i < NR_BARS; i++) {
+		err = phyr_pci_config_read(p->pci, BAR_CONFIG(i), 4, &value);
+		if (err)
+			return err;
+		/* One that the device does not have reads 0; one that it has was given an address. */
+		if (value && !(value & BAR_IO))
+			break;
+		i += (value & (BAR_IO | BAR_TYPE)) == BAR_TYPE_64;
+	}
+	*bar = i;
+	return 0;
+}
+
+static int map_registers(struct phyr *p)
+{
+	unsigned bar = 0;
+	int err = p->has_nvme ? 0 : find_bar(p, &bar);
+
+	if (err || bar == NR_BARS)
+		return err;
+	return phyr_pci_map_bar(p->pci, bar, &p->regs);
+}
+
+static int pci_attached(struct phyr *p)
+{
+	int fd = -1;
+	int err = phyr_vfio_device_fd(p->iommu, p->source, &fd);
+
+	if (!err)
+		err = phyr_pci_open(&p->env, fd, p->source, &p->pci);
+	if (!err)
+		err = phyr_pci_set_master(p->pci, true);
+	if (!err)
+		err = map_registers(p);
+	if (!err)
+		phyr_take_vectors(p, phyr_pci_set_vector_fd, p->pci, phyr_pci_nr_vectors(p->pci));
+	return err;
+}
+
+static void pci_detaching(struct phyr *p)
+{
+	phyr_pci_close(p->pci);
+}
+
+/*
+ * Memory: nothing is held by a list, what is mapped is pinned.
+ */
+
+static int pci_pin(struct phyr *p, void *ptr, uint64_t len, struct phyr_list *list)
+{
+	return phyr_source_append(list, ptr, len);
+}
+
+static void pci_unpin(struct phyr *p, const struct phyr_list *list)
+{
+}
+
+const struct place phyr_place_pci = {
+	.name = "pci",
+	.open = pci_open,
+	.close = pci_close,
+	.attached = pci_attached,
+	.detaching = pci_detaching,
+	.pin = pci_pin,
+	.unpin = pci_unpin,
+};
