@@ -7,20 +7,21 @@ import sys
 NUMBER = (int, float)
 LATENCIES = {"p50": NUMBER, "p99": NUMBER, "p999": NUMBER, "p9999": NUMBER, "max": NUMBER}
 BUCKETS = [{"from_ns": int, "count": int}]
-LEAKED = {"iova": int, "tables": int, "pages": int}
+MAYBE = (int, type(None))  # what only a simulated machine tells
+LEAKED = {"iova": int, "tables": MAYBE, "pages": MAYBE}
 WRONG = [{"lba": int, "expected": str, "generation": (int, type(None)), "found": str,
           "found_lba": (int, type(None)), "found_generation": (int, type(None))}]
 PATHS = {"perpage": int, "twostep": int, "same": int, "window": int, "ranges": int}
 IO = {"map": str, "iommu": str, "ios": int, "bytes": int, "seconds": NUMBER, "iops": NUMBER,
       "mib_s": NUMBER, "lat_us": LATENCIES, "histogram": BUCKETS, "map_ns_per_io": NUMBER,
       "unmap_ns_per_io": NUMBER, "desc_ns_per_io": NUMBER, "links": int, "walks": int, "ptes": int,
-      "syncs": int, "invalidations": int, "iotlb_hits": int, "iotlb_misses": int, "faults": int,
+      "syncs": int, "invalidations": int, "ioctls": int, "iotlb_hits": MAYBE, "iotlb_misses": MAYBE, "faults": MAYBE,
       "verify_errors": int, "wrong_blocks": WRONG, "leaked": LEAKED, "paths": PATHS, "trims": int, "trim_bytes": int,
       "trims_verified": bool, "retries": int, "rate_share": (*NUMBER, type(None)), "stopped": bool,
       "read_back": bool, "sha256": (str, type(None))}
 IO_TOP = {"version": str, "target": str, "rw": str, "bs_min": int, "bs_max": int, "iodepth": int,
           "threads": int, "runtime_s": (*NUMBER, type(None)), "rate_bytes_s": (int, type(None)),
-          "rate_iops": (int, type(None)), "timeout_s": NUMBER, "trim_percent": int, "interrupt": bool, "scatter": str,
+          "rate_iops": (int, type(None)), "timeout_s": NUMBER, "trim_percent": int, "interrupt": bool, "scatter": (str, type(None)),
           "seed": int, "stopped": bool, "rows": [IO]}
 BENCH = {"name": str, "ns": NUMBER, "min_ns": NUMBER, "per": str, "ratio": NUMBER, "limit": str}
 LIMITS = {"memset_ns": NUMBER, "copy_ns": NUMBER, "l1_load_ns": NUMBER, "atomic_ns": NUMBER,
@@ -39,6 +40,18 @@ def check(where, value, shape):
     else:
         assert isinstance(value, shape), f"{where}: {value!r}"
         assert isinstance(value, bool) == (shape is bool), f"{where}: {value!r}"
+
+
+def check_place(top):
+    """A simulated machine tells all; a real one's faults, tables and pins are the kernel's."""
+    sim = top["target"].startswith("sim:")
+    assert (top["scatter"] is not None) == sim, "scatter"
+    for row in top["rows"]:
+        assert row["iommu"] in (("soft", "none") if sim else ("vfio", "iommufd")), row["iommu"]
+        for value in (row["iotlb_hits"], row["iotlb_misses"], row["faults"], row["leaked"]["tables"],
+                      row["leaked"]["pages"]):
+            assert (value is not None) == sim, f"{row['map']}: what a simulated machine tells"
+        assert not sim or not row["ioctls"], "a simulated machine makes no ioctls"
 
 
 def check_io_row(where, row):
@@ -67,6 +80,7 @@ def main():
     assert len(top["rows"]) == rows, f"{len(top['rows'])} rows"
     if kind == "io":
         check("io", top, IO_TOP)
+        check_place(top)
         for number, row in enumerate(top["rows"]):
             check_io_row(f"rows[{number}]", row)
         return

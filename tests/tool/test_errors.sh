@@ -28,8 +28,21 @@ img=sim:$dir/img
 
 expect 2 "unknown command 'frob'" frob
 expect 2 "no target" io
-expect 2 "only sim:FILE" io "$dir/img"
-expect 2 "only sim:FILE" io sim:
+expect 2 "neither sim:FILE nor pci:ADDRESS" io "$dir/img"
+expect 2 "neither sim:FILE nor pci:ADDRESS" io sim:
+for address in "" x 01:00 0000:01:00.8 0000:01:20.0 "0000:01:00.0 " /dev/nvme0; do
+	expect 2 "not a PCI address" io "pci:$address"
+done
+# Nothing lives there; where there is no PCI at all that is what is said.
+nowhere=pci:ffff:ff:1f.7
+expect 1 "no .*PCI\|PCI.* no\|no such device" io $nowhere
+expect 2 "destroy-data to allow it$" io $nowhere --rw write
+expect 2 "kernel's IOMMU: vfio or iommufd" io $nowhere --iommu none
+expect 2 "kernel's IOMMU: vfio or iommufd" io $nowhere --iommu soft
+expect 2 "--scatter is for sim:FILE" io $nowhere --scatter mixed
+expect 2 "--create is for sim:FILE" io $nowhere --create 1m --rw write
+expect 2 "for a real device" io "$img" --iommu vfio
+expect 2 "for a real device" io "$img" --iommu iommufd
 expect 2 "one target only" io "$img" "$img"
 expect 1 "no such file" io "sim:$dir/none"
 expect 1 "multiple of" io "sim:$dir/odd"
@@ -65,7 +78,7 @@ expect 2 "multiples of 512" io "$img" --bs 1000
 expect 2 "one of read, write" io "$img" --rw readwrite
 expect 2 "one of perpage, oneshot" io "$img" --map oneshot,frob
 expect 2 "no mode" io "$img" --map ,
-expect 2 "one of none, soft" io "$img" --iommu vfio
+expect 2 "one of default, none, soft, vfio, iommufd" io "$img" --iommu most
 expect 2 "one of mixed" io "$img" --scatter most
 expect 2 "not from 1 to 1024" io "$img" --iodepth 0
 expect 2 "not from 1 to 1024" io "$img" --iodepth 2000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What phyr and the simulated machine count, as one set of numbers to subtract. */
+/* What phyr and a simulated machine count, as one set of numbers to subtract. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -12,7 +12,8 @@ struct counts {
 	uint64_t ptes;  /* leaf entries written */
 	uint64_t syncs; /* new mappings made visible */
 	uint64_t invalidations;
-	uint64_t iotlb_hits;
+	uint64_t ioctls;     /* calls into the kernel */
+	uint64_t iotlb_hits; /* a simulated machine's */
 	uint64_t iotlb_misses;
 };
 

@@ -42,13 +42,15 @@ bool progress_wanted(const struct io_opts *opts);
 /* A mode's line in the table. */
 struct io_row {
 	enum io_map map;
-	enum phyr_iommu_choice iommu;
+	char iommu[16]; /* as it was opened */
 	double seconds, iops, mib_s;
 	double rate_share;                /* of the rate that was asked for */
 	double map_ns, unmap_ns, desc_ns; /* an I/O */
 	struct engine_result result;      /* the run's; verify's finds with the last read-back */
 	struct counts counts;
-	uint64_t faults; /* from the start to the end, the last read-back included */
+	/* From the start to the end, the last read-back included; a real machine's are in the kernel's log,
+	 * and its tables and pins the kernel's. */
+	uint64_t faults;
 	uint64_t leaked_iova, leaked_tables, leaked_pages;
 	bool stopped;    /* the user asked for it before all was done */
 	bool reread;     /* reading all once more was begun */

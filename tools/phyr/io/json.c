@@ -89,7 +89,8 @@ static void add_wrong_blocks(struct json_object *to, const struct verify_found *
 	}
 }
 
-static void add_counts(struct json_object *to, const struct io_row *r)
+/* What only a simulated machine tells is null on a real one. */
+static void add_counts(struct json_object *to, const struct io_row *r, bool sim)
 {
 	struct json_object *part;
 
@@ -98,15 +99,16 @@ static void add_counts(struct json_object *to, const struct io_row *r)
 	json_add_number(to, "ptes", r->counts.ptes);
 	json_add_number(to, "syncs", r->counts.syncs);
 	json_add_number(to, "invalidations", r->counts.invalidations);
-	json_add_number(to, "iotlb_hits", r->counts.iotlb_hits);
-	json_add_number(to, "iotlb_misses", r->counts.iotlb_misses);
-	json_add_number(to, "faults", r->faults);
+	json_add_number(to, "ioctls", r->counts.ioctls);
+	json_add_number_if(to, "iotlb_hits", sim, r->counts.iotlb_hits);
+	json_add_number_if(to, "iotlb_misses", sim, r->counts.iotlb_misses);
+	json_add_number_if(to, "faults", sim, r->faults);
 	json_add_number(to, "verify_errors", r->result.found.wrong);
 	add_wrong_blocks(to, &r->result.found);
 	part = json_add_object(to, "leaked");
 	json_add_number(part, "iova", r->leaked_iova);
-	json_add_number(part, "tables", r->leaked_tables);
-	json_add_number(part, "pages", r->leaked_pages);
+	json_add_number_if(part, "tables", sim, r->leaked_tables);
+	json_add_number_if(part, "pages", sim, r->leaked_pages);
 	part = json_add_object(to, "paths");
 	for (unsigned i = 0; i < NR_PATHS; i++)
 		json_add_number(part, io_path_names[i], r->result.paths[i]);
@@ -117,9 +119,9 @@ static struct json_object *row_object(const struct io_run *run, const struct io_
 	struct json_object *row = json_object_new_object();
 
 	json_add_text(row, "map", io_map_names[r->map]);
-	json_add_text(row, "iommu", io_iommu_names[r->iommu]);
+	json_add_text(row, "iommu", r->iommu);
 	add_speed(row, r);
-	add_counts(row, r);
+	add_counts(row, r, !run->opts->pci);
 	add_course(row, run, r);
 	json_add_text(row, "sha256", r->sha256[0] ? r->sha256 : NULL);
 	return row;
@@ -142,7 +144,7 @@ static void add_opts(struct json_object *top, const struct io_opts *o)
 	json_add_double(top, "timeout_s", 3, (double)o->timeout_ns / 1e9);
 	json_add_number(top, "trim_percent", o->trim);
 	json_add_flag(top, "interrupt", o->interrupt);
-	json_add_text(top, "scatter", io_scatter_names[o->scatter]);
+	json_add_text(top, "scatter", o->pci ? NULL : io_scatter_names[o->scatter]);
 	json_add_number(top, "seed", o->seed);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* phyr io: what the user asks for, and what of it makes no sense. */
+/* phyr io: what the user asks for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +9,15 @@
 
 const char *const io_rw_names[] = {"read", "write", "randread", "randwrite", "randrw", NULL};
 const char *const io_map_names[] = {"perpage", "oneshot", "twostep", "registered", NULL};
-const char *const io_iommu_names[] = {"default", "none", "soft", NULL};
+const char *const io_iommu_names[] = {"default", "none", "soft", "vfio", "iommufd", NULL};
 const char *const io_scatter_names[] = {"mixed", "single", "huge", "linear", NULL};
 
 static const char usage[] =
 	"usage: phyr io TARGET [options]\n"
 	"\n"
 	"Reads or writes TARGET through its device. TARGET is sim:FILE: a simulated machine\n"
-	"with an NVMe controller over FILE. Sizes take k, m, g, t (powers of 1024).\n"
+	"with an NVMe controller over FILE; or pci:ADDRESS, as in pci:0000:01:00.0: an NVMe\n"
+	"drive that is bound to vfio-pci (phyr devices). Sizes take k, m, g, t (powers of 1024).\n"
 	"\n"
 	"  --rw read|write|randread|randwrite|randrw   what to do (read)\n"
 	"  --bs SIZE|MIN-MAX    bytes of an I/O, 512 to 8m (4k); beyond the device's limit it is "
@@ -34,13 +35,14 @@ static const char usage[] =
 	"  --timeout SECONDS    of a command, before it is aborted and submitted again (10)\n"
 	"  --interrupt          sleep until the queue's interrupt instead of polling\n"
 	"  --map MODE[,MODE…]   perpage, oneshot, twostep, registered (oneshot); a row each\n"
-	"  --iommu soft|none    phyr's page tables and a simulated IOMMU, or none (soft)\n"
-	"  --scatter HOW        how memory lies: mixed, single, huge, linear (mixed)\n"
+	"  --iommu WHICH        sim: soft (phyr's page tables, a simulated IOMMU) or none (soft);\n"
+	"                       pci: vfio or iommufd (default: iommufd where it is there)\n"
+	"  --scatter HOW        sim: how memory lies: mixed, single, huge, linear (mixed)\n"
 	"  --verify             stamp each block with LBA, generation, checksum; check what is "
 	"read\n"
 	"  --checksum           SHA-256 of what a sequential read gives\n"
 	"  --seed N             of all that is random (1)\n"
-	"  --create SIZE        make FILE first, of zeroes; it must not exist\n"
+	"  --create SIZE        sim: make FILE first, of zeroes; it must not exist\n"
 	"  --destroy-data       allow writes to a target that this run did not create\n"
 	"  --histogram          latencies by powers of two; in JSON they always are\n"
 	"  --json               rows as JSON\n"
@@ -159,15 +161,14 @@ static int parse_rate(const char *text, struct io_opts *opts)
 	return opts->rate ? 0 : cli_error(EXIT_USAGE, COMMAND, "--rate %s: nothing to do", text);
 }
 
-static int parse_choice(const char *option, const char *text, const char *const *names, int first,
-			int *out)
+static int parse_choice(const char *option, const char *text, const char *const *names, int *out)
 {
 	char all[128];
 	int i = cli_parse_choice(text, names);
 
-	if (i < first)
+	if (i < 0)
 		return cli_error(EXIT_USAGE, COMMAND, "--%s %s: one of %s", option, text,
-				 cli_join(names + first, all, sizeof(all)));
+				 cli_join(names, all, sizeof(all)));
 	*out = i;
 	return 0;
 }
@@ -185,7 +186,7 @@ static int parse_maps(const char *text, struct io_opts *opts)
 			err = cli_error(EXIT_USAGE, COMMAND, "--map %s: more than four modes",
 					text);
 		else
-			err = parse_choice("map", name, io_map_names, 0, &mode);
+			err = parse_choice("map", name, io_map_names, &mode);
 		if (!err)
 			opts->maps[opts->nr_maps++] = (enum io_map)mode;
 	}
@@ -200,14 +201,15 @@ static int take_choice(int option, const char *arg, struct io_opts *opts)
 	int i = 0, err;
 
 	if (option == OPT_RW) {
-		err = parse_choice("rw", arg, io_rw_names, 0, &i);
+		err = parse_choice("rw", arg, io_rw_names, &i);
 		opts->rw = (enum io_rw)i;
 	} else if (option == OPT_IOMMU) {
-		err = parse_choice("iommu", arg, io_iommu_names, PHYR_IOMMU_NONE, &i);
+		err = parse_choice("iommu", arg, io_iommu_names, &i);
 		opts->iommu = (enum phyr_iommu_choice)i;
 	} else {
-		err = parse_choice("scatter", arg, io_scatter_names, 0, &i);
+		err = parse_choice("scatter", arg, io_scatter_names, &i);
 		opts->scatter = (enum phyr_sim_scatter)i;
+		opts->scatter_given = true;
 	}
 	return err;
 }
@@ -265,60 +267,6 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 	}
 }
 
-static int check_target(const struct io_opts *opts)
-{
-	if (!opts->target)
-		return cli_error(EXIT_USAGE, COMMAND, "no target; as in 'phyr io sim:disk.img'");
-	if (strncmp(opts->target, "sim:", 4) || !opts->target[4])
-		return cli_error(EXIT_USAGE, COMMAND, "target '%s': only sim:FILE is known",
-				 opts->target);
-	return 0;
-}
-
-/* A checksum is of all the data, once, in order. */
-static int check_checksum(const struct io_opts *opts)
-{
-	if (!opts->checksum)
-		return 0;
-	if (opts->rw != RW_READ)
-		return cli_error(EXIT_USAGE, COMMAND, "--checksum needs --rw read");
-	if (opts->io_size || opts->runtime_ns)
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--checksum reads all of --size once; leave %s out",
-				 opts->io_size ? "--io-size" : "--runtime");
-	if (opts->threads > 1)
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--checksum takes the data in order, by one thread; leave "
-				 "--threads out");
-	return 0;
-}
-
-static int check_writes(const struct io_opts *opts)
-{
-	if (opts->trim && !rw_writes(opts->rw))
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--trim is a share of writes: --rw write, randwrite or randrw");
-	if (rw_writes(opts->rw) && !opts->destroy_data && !opts->create)
-		return cli_error(EXIT_USAGE, COMMAND,
-				 "--rw %s would overwrite %s; say --destroy-data to allow it, or "
-				 "--create SIZE for a new file",
-				 io_rw_names[opts->rw], opts->file);
-	if (opts->create && opts->size > opts->create)
-		return cli_error(EXIT_USAGE, COMMAND, "--size is beyond what --create makes");
-	if (opts->create % 512)
-		return cli_error(EXIT_USAGE, COMMAND, "--create: a multiple of 512 bytes");
-	return 0;
-}
-
-/* What must fit together, whatever the target is like. */
-static int check(const struct io_opts *opts)
-{
-	int err = check_target(opts);
-
-	err = err ? err : check_checksum(opts);
-	return err ? err : check_writes(opts);
-}
-
 static int take_target(int argc, char **argv, struct io_opts *opts)
 {
 	if (optind < argc - 1)
@@ -326,6 +274,7 @@ static int take_target(int argc, char **argv, struct io_opts *opts)
 	if (optind < argc) {
 		opts->target = argv[optind];
 		opts->file = strchr(argv[optind], ':') ? strchr(argv[optind], ':') + 1 : "";
+		opts->pci = !strncmp(argv[optind], "pci:", 4);
 	}
 	return 0;
 }
@@ -340,7 +289,6 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 				 .threads = 1,
 				 .timeout_ns = 10000000000,
 				 .seed = 1,
-				 .iommu = PHYR_IOMMU_SOFT,
 				 .maps = {MAP_ONESHOT},
 				 .nr_maps = 1};
 	*help = false;
@@ -360,5 +308,5 @@ int io_parse(int argc, char **argv, struct io_opts *opts, bool *help)
 	}
 	if (!err)
 		err = take_target(argc, argv, opts);
-	return err ? err : check(opts);
+	return err ? err : io_check(opts);
 }

@@ -18,8 +18,9 @@ extern const char *const io_iommu_names[];
 extern const char *const io_scatter_names[];
 
 struct io_opts {
-	const char *target; /* as given, "sim:FILE" */
-	const char *file;   /* FILE */
+	const char *target; /* as given, "sim:FILE" or "pci:ADDRESS" */
+	const char *file;   /* FILE or ADDRESS */
+	bool pci;           /* a real device */
 	enum io_rw rw;
 	uint64_t bs_min, bs_max; /* bytes of an I/O */
 	uint64_t iodepth;        /* of each thread */
@@ -35,6 +36,7 @@ struct io_opts {
 	enum io_map maps[NR_MAPS];
 	unsigned nr_maps;
 	enum phyr_sim_scatter scatter;
+	bool scatter_given;
 	uint64_t seed;
 	uint64_t create; /* bytes of a target to make; 0: it is there */
 	bool verify, checksum, interrupt, histogram, json, destroy_data;
@@ -42,6 +44,8 @@ struct io_opts {
 
 /* 0, or an exit status after a line was printed; *help: the usage was asked for and printed. */
 int io_parse(int argc, char **argv, struct io_opts *opts, bool *help);
+/* What must fit together, and what follows from the target. The same. */
+int io_check(struct io_opts *opts);
 
 static inline bool rw_writes(enum io_rw rw)
 {

@@ -27,16 +27,17 @@ static void print_choices(const struct io_opts *o)
 	printf("%s\n", o->interrupt ? "  interrupts" : "");
 }
 
-static void print_heading(const struct io_opts *o)
+static void print_heading(const struct io_opts *o, const char *iommu)
 {
 	char low[32], high[32];
 
 	printf("%s  %s  bs %s", o->target, io_rw_names[o->rw], cli_size(o->bs_min, low));
 	if (o->bs_max != o->bs_min)
 		printf("-%s", cli_size(o->bs_max, high));
-	printf("  iodepth %" PRIu64 "  iommu %s  scatter %s  seed %" PRIu64 "%s\n", o->iodepth,
-	       io_iommu_names[o->iommu], io_scatter_names[o->scatter], o->seed,
-	       o->verify ? "  verified" : "");
+	printf("  iodepth %" PRIu64 "  iommu %s", o->iodepth, iommu);
+	if (!o->pci)
+		printf("  scatter %s", io_scatter_names[o->scatter]);
+	printf("  seed %" PRIu64 "%s\n", o->seed, o->verify ? "  verified" : "");
 	if (o->threads > 1 || o->runtime_ns || o->rate || o->trim || o->interrupt)
 		print_choices(o);
 	printf("\n");
@@ -103,27 +104,45 @@ static void print_paths(const struct io_row *r)
 	printf("%s\n", *between ? "" : "-");
 }
 
-static void print_counts(const struct io_row *rows, unsigned nr)
+/* A simulated machine's IOTLB and faults are known; a real one's IOMMU costs calls into the kernel. */
+static void print_count_names(bool sim)
 {
-	printf("\n%-10s %6s %6s %7s %6s %6s %8s %7s   %6s %5s %6s  %s\n", "an I/O", "links",
-	       "walks", "entries", "syncs", "inval.", "TLB hits", "misses", "faults", "wrong",
-	       "leaked", "paths");
-	for (unsigned i = 0; i < nr; i++) {
-		const struct io_row *r = &rows[i];
-		const struct counts *c = &r->counts;
+	printf("\n%-10s %6s %6s %7s %6s %6s", "an I/O", "links", "walks", "entries", "syncs",
+	       "inval.");
+	if (sim)
+		printf(" %8s %7s", "TLB hits", "misses");
+	else
+		printf(" %8s", "ioctls");
+	printf("   %6s %5s %6s  %s\n", "faults", "wrong", "leaked", "paths");
+}
 
-		printf("%-10s", io_map_names[r->map]);
-		print_per_io(r, 6, c->links);
-		print_per_io(r, 6, c->walks);
-		print_per_io(r, 7, c->ptes);
-		print_per_io(r, 6, c->syncs);
-		print_per_io(r, 6, c->invalidations);
-		print_per_io(r, 8, c->iotlb_hits);
+static void print_count_row(const struct io_row *r, bool sim)
+{
+	const struct counts *c = &r->counts;
+
+	printf("%-10s", io_map_names[r->map]);
+	print_per_io(r, 6, c->links);
+	print_per_io(r, 6, c->walks);
+	print_per_io(r, 7, c->ptes);
+	print_per_io(r, 6, c->syncs);
+	print_per_io(r, 6, c->invalidations);
+	print_per_io(r, 8, sim ? c->iotlb_hits : c->ioctls);
+	if (sim) {
 		print_per_io(r, 7, c->iotlb_misses);
-		printf("   %6" PRIu64 " %5" PRIu64 " %6" PRIu64 "  ", r->faults,
-		       r->result.found.wrong, r->leaked_iova + r->leaked_tables + r->leaked_pages);
-		print_paths(r);
+		printf("   %6" PRIu64, r->faults);
+	} else {
+		printf("   %6s", "-");
 	}
+	printf(" %5" PRIu64 " %6" PRIu64 "  ", r->result.found.wrong,
+	       r->leaked_iova + r->leaked_tables + r->leaked_pages);
+	print_paths(r);
+}
+
+static void print_counts(const struct io_row *rows, unsigned nr, bool sim)
+{
+	print_count_names(sim);
+	for (unsigned i = 0; i < nr; i++)
+		print_count_row(&rows[i], sim);
 }
 
 static const char *trim_text(const struct io_run *run)
@@ -213,9 +232,9 @@ void print_rows(const struct io_run *run, const struct io_row *rows, unsigned nr
 	const struct io_opts *o = run->opts;
 	bool notes = nr < o->nr_maps;
 
-	print_heading(o);
+	print_heading(o, nr ? rows[0].iommu : io_iommu_names[o->iommu]);
 	print_speed(rows, nr);
-	print_counts(rows, nr);
+	print_counts(rows, nr, !o->pci);
 	for (unsigned i = 0; i < nr; i++)
 		notes |= has_notes(o, &rows[i]);
 	if (notes)

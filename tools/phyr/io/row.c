@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One row: a machine, its target, buffers, a run in one mapping mode, and what is left at the end. */
+/* One row: a target, on a machine of its own where that is simulated; buffers, a run in one mapping mode,
+ * and what is left at the end. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,28 +25,48 @@ static int failed(const struct trial *s, const char *what, int err)
 			 cli_why(&s->reports, err));
 }
 
-static int open_target(struct trial *s)
+static int make_machine(struct trial *s)
 {
 	const struct io_opts *o = s->run->opts;
 	struct phyr_sim_config config = {
 		.size = sizeof(config), .scatter = o->scatter, .seed = o->seed};
+	int err = o->pci ? 0 : phyr_sim_create(&config, &s->sim);
+
+	return err ? failed(s, "simulated machine", err) : 0;
+}
+
+/* What the target is behind, in the words of --iommu. */
+static void name_iommu(struct trial *s, struct io_row *row)
+{
+	struct phyr_domain *domain = phyr_dev_domain(phyr_get_dev(s->p));
+	const struct phyr_iommu_caps *caps = phyr_domain_iommu(domain)->caps;
+
+	snprintf(row->iommu, sizeof(row->iommu), "%s", caps->translates ? caps->name : "none");
+}
+
+static int open_target(struct trial *s, struct io_row *row)
+{
+	const struct io_opts *o = s->run->opts;
 	struct phyr_opts opts = {.size = sizeof(opts),
 				 .iommu = o->iommu,
 				 .writable = rw_writes(o->rw),
+				 .sim = s->sim,
 				 .report = cli_take_report,
 				 .report_arg = &s->reports};
-	int err = phyr_sim_create(&config, &s->sim);
+	int err;
 
-	if (err)
-		return failed(s, "simulated machine", err);
-	opts.sim = s->sim;
 	opts.depth = (unsigned)io_queue_depth(o);
 	opts.nvme = (struct phyr_nvme_opts){.size = sizeof(opts.nvme),
 					    .queues = (unsigned)o->threads,
 					    .timeout_ns = o->timeout_ns,
 					    .interrupts = o->interrupt};
 	err = phyr_open(o->target, &opts, &s->p);
-	return err ? failed(s, "open", err) : 0;
+	if (err)
+		return failed(s, "open", err);
+	if (!phyr_get_nvme(s->p))
+		return cli_error(EXIT_FAILED, COMMAND, "%s: not an NVMe controller", o->target);
+	name_iommu(s, row);
+	return 0;
 }
 
 static int off_block(const char *option, const struct phyr_nvme_info *info)
@@ -81,12 +102,14 @@ static int check_sizes(struct trial *s)
 static int start_verify(struct trial *s)
 {
 	const struct phyr_nvme_info *info = phyr_nvme_get_info(phyr_get_nvme(s->p));
+	const struct io_opts *o = s->run->opts;
+	uint64_t blocks = o->size ? o->size / info->block_size : info->nr_blocks;
 	int err = 0;
 
-	if (!s->run->opts->verify)
+	if (!o->verify)
 		return 0;
 	if (!s->run->verifying)
-		err = verify_init(&s->run->verify, s->run->opts, info->nr_blocks, info->block_size);
+		err = verify_init(&s->run->verify, o, blocks, info->block_size);
 	if (err)
 		return failed(s, "verify", err);
 	s->run->verifying = true;
@@ -244,10 +267,10 @@ static void end_trial(struct trial *s, struct io_row *row)
 
 	team_fini(&s->team);
 	phyr_close(s->p);
+	row->leaked_iova = s->reports.iova_left;
 	if (s->sim) {
 		phyr_sim_get_stats(s->sim, &left);
 		row->faults = left.faults;
-		row->leaked_iova = s->reports.iova_left;
 		row->leaked_tables = left.table_pages;
 		row->leaked_pages = left.pinned_pages;
 	}
@@ -262,8 +285,9 @@ int row_run(struct io_run *run, enum io_map map, struct io_row *row)
 	if (!s)
 		return cli_error(EXIT_FAILED, COMMAND, "no memory");
 	s->run = run;
-	*row = (struct io_row){.map = map, .iommu = run->opts->iommu};
-	err = open_target(s);
+	*row = (struct io_row){.map = map};
+	err = make_machine(s);
+	err = err ? err : open_target(s, row);
 	err = err ? err : check_sizes(s);
 	err = err ? err : check_threads(s);
 	err = err ? err : check_trim(s);
