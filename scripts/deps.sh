@@ -34,9 +34,17 @@ needs_test() {
 	need scdoc command scdoc
 }
 
-# The guest suite does not exist yet, so it needs nothing.
+# The last of them build a kernel.
 needs_vm() {
-	:
+	needs_run
+	need libcmocka-dev module cmocka
+	need qemu-system-x86 command qemu-system-x86_64
+	need busybox-static command busybox
+	need xz-utils command xz
+	need flex command flex
+	need bison command bison
+	need bc command bc
+	need libelf-dev header libelf.h
 }
 
 missing=()

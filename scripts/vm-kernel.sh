@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A kernel for the guests: vm-kernel.sh debian|iommufd. Prints the folder that holds it: vmlinuz, version
+# and, where it has any, modules/*.ko with their order.
+#
+#   debian    Debian's own 6.12, unpacked from its package; VFIO type1 as modules
+#   iommufd   built from Debian's source of 6.12 with tests/guest/linux-iommufd.config, about 3 minutes
+#
+# Nothing is installed. Kernels are kept in ${PHYR_CACHE:-${XDG_CACHE_HOME:-~/.cache}/phyr}/kernels, in a
+# folder whose name holds the package's version and a hash of what else decides; each is made beside it
+# and renamed when whole, and its checksums are compared before use. Exit 77: what it needs is not to be had.
+set -eu
+cd "$(dirname "$0")/.."
+
+CACHE=${PHYR_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/phyr}/kernels
+MODULES=(vfio-pci vfio_iommu_type1 nvme) # and what they depend on
+
+say() { echo "vm-kernel: $*" >&2; }
+refuse() {
+	say "$*"
+	exit 77
+}
+
+# The version that apt would fetch now; empty where it knows none.
+candidate() {
+	apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
+}
+
+update_lists() {
+	[ "$(id -u)" = 0 ] || return 1
+	apt-get update -q </dev/null >&2
+}
+
+# fetch PACKAGE DIR: its .deb into DIR. Old lists name versions that the mirror has no more.
+fetch() {
+	local get=(apt-get download -q -o APT::Sandbox::User=root "$1")
+	(cd "$2" && "${get[@]}" >&2) || { update_lists && (cd "$2" && "${get[@]}" >&2); }
+}
+
+# The package that linux-image-6.12-amd64 stands for.
+image_package() {
+	apt-cache depends linux-image-6.12-amd64 2>/dev/null | awk '$1 == "Depends:" { print $2; exit }'
+}
+
+# is_whole DIR: a kernel whose files are what they were when it was made.
+is_whole() {
+	[ -f "$1/SHA256SUMS" ] && (cd "$1" && sha256sum --status -c SHA256SUMS)
+}
+
+# Names of the modules that a module depends on, as its own file says.
+depends() {
+	tr '\0' '\n' <"$1" | LC_ALL=C sed -n 's/^depends=//p' | tr ',' '\n'
+}
+
+# take_module NAME FROM TO: the module and all that it depends on, unpacked. One that is not there is
+# built into the kernel.
+take_module() {
+	local file name need
+	file=$(find "$2" -name "${1//[-_]/[-_]}.ko*" -print -quit)
+	[ -n "$file" ] || return 0
+	name=$(basename "${file%.xz}")
+	[ ! -e "$3/$name" ] || return 0
+	case $file in
+	*.xz) xz -dc "$file" >"$3/$name" ;;
+	*) cp "$file" "$3/$name" ;;
+	esac
+	for need in $(depends "$3/$name"); do
+		take_module "$need" "$2" "$3"
+	done
+	echo "$name" >>"$3/order"
+}
+
+# make_debian DIR WORK
+make_debian() {
+	local package name
+	package=$(image_package)
+	fetch "$package" "$2"
+	dpkg-deb -x "$2/$package"_*.deb "$2/x"
+	cp "$2"/x/boot/vmlinuz-* "$1/vmlinuz"
+	basename "$2"/x/boot/vmlinuz-* | sed 's/^vmlinuz-//' >"$1/version"
+	mkdir "$1/modules"
+	for name in "${MODULES[@]}"; do
+		take_module "$name" "$2/x" "$1/modules"
+	done
+}
+
+# make_iommufd DIR WORK
+make_iommufd() {
+	local source=$2/source log=$CACHE/build-iommufd.log
+	fetch linux-source-6.12 "$2"
+	dpkg-deb --fsys-tarfile "$2"/linux-source-6.12_*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+		(mkdir "$source" && tar -xJ -C "$source" --strip-components=1)
+	cp tests/guest/linux-iommufd.config "$1/config.asked"
+	say "building Linux with tests/guest/linux-iommufd.config; its output is in $log"
+	{
+		KCONFIG_ALLCONFIG=$1/config.asked make -C "$source" allnoconfig &&
+			make -C "$source" -j"$(nproc)" bzImage
+	} </dev/null >"$log" 2>&1 || {
+		tail -20 "$log" >&2
+		return 1
+	}
+	cp "$source/arch/x86/boot/bzImage" "$1/vmlinuz"
+	cp "$source/.config" "$1/config"
+	make -s -C "$source" kernelrelease >"$1/version"
+}
+
+# What decides about a kernel beside its package's version.
+fingerprint() {
+	case $1 in
+	debian) echo "${MODULES[*]}" | sha256sum ;;
+	iommufd) sha256sum <tests/guest/linux-iommufd.config ;;
+	esac | cut -c1-12
+}
+
+# newest_whole KIND: for when the mirror is out of reach.
+newest_whole() {
+	local dir
+	for dir in $(ls -td "$CACHE/$1"-*-"$(fingerprint "$1")" 2>/dev/null); do
+		! is_whole "$dir" || { echo "$dir" && return 0; }
+	done
+	return 1
+}
+
+# make_kernel KIND TARGET: all or nothing.
+make_kernel() {
+	work=$CACHE/making-$1 # the caller holds the lock of this kind: what lies there is half made
+	rm -rf "$work"
+	trap 'rm -rf "$work"' EXIT
+	mkdir -p "$work/kernel"
+	say "making ${2##*/}"
+	"make_$1" "$work/kernel" "$work"
+	(cd "$work/kernel" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum) >"$work/SUMS"
+	mv "$work/SUMS" "$work/kernel/SHA256SUMS"
+	rm -rf "$2"
+	mv -T "$work/kernel" "$2"
+}
+
+kind=${1-}
+case $kind in
+debian) package=linux-image-6.12-amd64 ;;
+iommufd) package=linux-source-6.12 ;;
+*)
+	echo 'usage: vm-kernel.sh debian|iommufd' >&2
+	exit 2
+	;;
+esac
+
+mkdir -p "$CACHE"
+exec 9>"$CACHE/$kind.lock"
+flock 9
+
+if command -v apt-get >/dev/null; then
+	version=$(candidate $package)
+	[ -n "$version" ] || { update_lists && version=$(candidate $package); } || true
+fi
+if [ -z "${version-}" ]; then
+	newest_whole "$kind" || refuse "apt knows no package $package here (Debian 12 has it in main and security)"
+	exit 0
+fi
+target=$CACHE/$kind-$version-$(fingerprint "$kind")
+if ! is_whole "$target"; then
+	# Not in an `if` or `||`, which would switch -e off inside.
+	set +e
+	(set -e && make_kernel "$kind" "$target")
+	status=$?
+	set -e
+	if [ $status != 0 ]; then
+		say "could not make ${target##*/}"
+		newest_whole "$kind" || exit 1
+		exit 0
+	fi
+fi
+echo "$target"

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""One guest: QEMU's command line, what comes from its two serial lines (the first: the kernel's log; the
+second: the checks), and the deadlines. A guest that misses one is ended from outside."""
+import hashlib
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import time
+from array import array
+from dataclasses import dataclass
+
+from results import Result, RowRun
+
+BOOT_SECONDS = 60
+BETWEEN_SECONDS = 20  # from one check to the next, and to the end
+LOG_AT_MOST = 64 << 20
+
+DISKS = (("nvme", 64 << 20), ("nvme2", 32 << 20))
+DEVICES = {"GUEST_NVME": "0000:00:04.0", "GUEST_NVME2": "0000:00:06.0", "GUEST_EDU": "0000:00:05.0",
+           "GUEST_EDU2": "0000:00:07.0", "GUEST_SHM": "0000:00:08.0"}
+
+# What the kernel says when something has gone wrong in itself.
+BROKEN = re.compile(r"(BUG: |BUG at |Oops|Kernel panic|general protection fault|WARNING: CPU|rcu.*stall|"
+                    r"blocked for more than|Unable to handle)")
+BEGIN = re.compile(r"GUEST BEGIN (\S+)$")
+END = re.compile(r"GUEST END (\S+) (\d+)$")
+READY = re.compile(r"GUEST READY ([\d.]+)$")
+DISK = re.compile(r"GUEST DISK ([12]) (\d+) (\d+) (original|[0-9a-f]{64}) (\S+)$")
+
+
+@dataclass
+class Kind:
+    """A guest as it was asked for."""
+    name: str
+    kernel: str   # as scripts/vm-kernel.sh names it
+    iommu: str    # vfio or iommufd
+    caching: bool # what the table's writer must tell the IOMMU
+
+    def environment(self):
+        return {**DEVICES, "GUEST_NAME": self.name, "GUEST_IOMMU": self.iommu,
+                "GUEST_CACHING_MODE": str(int(self.caching))}
+
+
+def qemu_command(kind, kernel, initramfs, disks, serials):
+    """QEMU with an emulated IOMMU, two drives, two devices that do DMA as told, and one that is memory."""
+    caching = "on" if kind.caching else "off"
+    drives = []
+    for number, (disk, addr) in enumerate(zip(disks, (4, 6)), 1):
+        drives += ["-drive", f"file={disk},format=raw,if=none,id=nv{number},file.locking=off",
+                   "-device", f"nvme,serial=phyr{number:04},drive=nv{number},addr={addr}"]
+    return ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
+            "-M", "q35,kernel-irqchip=off", "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",
+            "-serial", serials[0], "-serial", serials[1],
+            "-device", f"intel-iommu,intremap=on,aw-bits=48,caching-mode={caching},snoop-control=on",
+            *drives,
+            "-device", "edu,addr=5,dma_mask=0xffffffffff", "-device", "edu,addr=7,dma_mask=0xffffffffff",
+            "-object", "memory-backend-ram,id=shm,size=1M,share=on", "-device", "ivshmem-plain,memdev=shm,addr=8",
+            "-kernel", str(kernel), "-initrd", str(initramfs),
+            "-append", "console=ttyS0 loglevel=7 intel_iommu=on panic=-1 oops=panic"]
+
+
+def die_with_parent(command):
+    """QEMU does not outlive a runner that is killed."""
+    return ["setpriv", "--pdeathsig", "KILL", *command] if shutil.which("setpriv") else command
+
+
+def write_pattern(path, size):
+    """Every 8-byte word is its own number."""
+    with open(path, "wb") as file:
+        array("Q", range(size // 8)).tofile(file)
+
+
+def original_digest(offset, length):
+    first, last = offset // 8, (offset + length + 7) // 8
+    words = array("Q", range(first, last)).tobytes()
+    return hashlib.sha256(words[offset - first * 8:][:length]).hexdigest()
+
+
+def shell_command(kind, folder, kernel, initramfs):
+    """A guest whose second serial line is the terminal; the kernel's log goes into a file."""
+    disks = [folder / f"shell-{name}.raw" for name, _ in DISKS]
+    for path, (_, size) in zip(disks, DISKS):
+        write_pattern(path, size)
+    log = folder / "shell.log"
+    print(f"The kernel's log is in {log}; Ctrl-A X ends QEMU.", flush=True)
+    serials = (f"file:{log}", "mon:stdio")
+    return subprocess.run(qemu_command(kind, kernel, initramfs, disks, serials), check=False).returncode
+
+
+class Guest:
+    """A guest that runs: reads its lines, keeps results in the order of the table."""
+
+    def __init__(self, kind, rows, folder, patience, report):
+        self.kind, self.rows, self.patience, self.report = kind, rows, patience, report
+        self.log_path = folder / f"{kind.name}.log"
+        self.disks = [folder / f"{kind.name}-{name}.raw" for name, _ in DISKS]
+        self.waiting = list(rows)
+        self.running = None
+        self.started_at = 0.0
+        self.deadline = 0.0
+        self.ready = ""
+        self.broken = ""  # the first line in which the kernel says that something is wrong in it
+        self.disk_checks = []
+
+    def run(self, kernel, initramfs):
+        for path, (_, size) in zip(self.disks, DISKS):
+            write_pattern(path, size)
+        read_end, write_end = os.pipe()
+        serials = ("stdio", f"file:/dev/fd/{write_end}")
+        command = qemu_command(self.kind, kernel, initramfs, self.disks, serials)
+        try:
+            with open(self.log_path, "w", encoding="utf-8") as self.log:
+                ended = self.watch(command, read_end, write_end)
+                self.finish(ended)
+        finally:
+            for path in self.disks:
+                path.unlink(missing_ok=True)
+
+    def watch(self, command, read_end, write_end):
+        """Runs QEMU to its end, or ends it. Says what ended it, where that was not the guest."""
+        qemu = subprocess.Popen(die_with_parent(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, pass_fds=[write_end])
+        os.close(write_end)
+        try:
+            with open(read_end, "rb", buffering=0) as checks:
+                return self.read_lines({qemu.stdout: self.kernel_line, checks: self.check_line})
+        finally:
+            qemu.kill()
+            qemu.wait()
+            qemu.stdout.close()
+
+    def read_lines(self, takers):
+        rest = {stream: b"" for stream in takers}
+        self.expect(BOOT_SECONDS)
+        with selectors.DefaultSelector() as selector:
+            for stream in takers:
+                selector.register(stream, selectors.EVENT_READ)
+            while selector.get_map():
+                left = self.deadline - time.monotonic()
+                if left <= 0:
+                    return "ended from outside, it did not go on"
+                if self.log.tell() > LOG_AT_MOST:
+                    return "ended from outside, it wrote too much"
+                for key, _ in selector.select(left):
+                    stream = key.fileobj
+                    data = os.read(stream.fileno(), 1 << 16)
+                    *lines, rest[stream] = (rest[stream] + data).split(b"\n")
+                    if not data:
+                        selector.unregister(stream)
+                        lines, rest[stream] = [rest[stream]] if rest[stream] else [], b""
+                    for line in lines:
+                        self.take(takers[stream], line)
+        return ""
+
+    def take(self, taker, line):
+        text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+        self.log.write(text + "\n")
+        self.log.flush()
+        if self.running:
+            self.running.console.append(text)
+        taker(text)
+
+    def tell(self, found, console=()):
+        self.report(self.kind.name, found, console, self.log_path)
+
+    def expect(self, seconds):
+        self.deadline = time.monotonic() + seconds * self.patience
+
+    def kernel_line(self, text):
+        if not self.broken and BROKEN.search(text):
+            self.broken = text.strip()
+
+    def check_line(self, text):
+        begin, end, disk, ready = BEGIN.match(text), END.match(text), DISK.match(text), READY.match(text)
+        if ready:
+            self.ready = ready[1]
+            self.expect(BETWEEN_SECONDS)
+        elif begin and self.waiting and not self.running and begin[1] == self.waiting[0].name:
+            self.running = RowRun(self.waiting.pop(0))
+            self.started_at = time.monotonic()
+            self.expect(self.running.row.seconds + BETWEEN_SECONDS)
+        elif end and self.running and end[1] == self.running.row.name:
+            self.end_row(int(end[2]))
+        elif disk:
+            self.disk_checks.append(disk.groups())
+        if self.running and not begin:
+            self.running.output.append(text)
+
+    def end_row(self, status):
+        took = time.monotonic() - self.started_at
+        limit = self.running.row.seconds * self.patience
+        self.tell(self.running.results(status, took, limit), self.running.console)
+        self.running = None
+        self.expect(BETWEEN_SECONDS)
+
+    def finish(self, ended):
+        """What is left to say when QEMU is gone."""
+        if self.running:
+            self.tell(self.running.results(None, 0, 0), self.running.console)
+        for row in self.waiting:
+            self.tell(RowRun(row).results(None, 0, 0))
+        for check in self.disk_checks:
+            self.tell([self.disk_result(*check)])
+        went = self.broken or ended
+        if not went and (self.running or self.waiting):
+            went = "it ended in the midst"
+        self.tell([Result("fail" if went else "pass", "kernel", went)])
+
+    def disk_result(self, disk, offset, length, digest, name):
+        """A check of the disk's own bytes, as a check in the guest has asked for it."""
+        offset, length = int(offset), int(length)
+        with open(self.disks[int(disk) - 1], "rb") as file:
+            file.seek(offset)
+            found = hashlib.sha256(file.read(length)).hexdigest()
+        wanted = original_digest(offset, length) if digest == "original" else digest
+        why = "" if found == wanted else f"{length} bytes at {offset} of disk {disk} are others than asked for"
+        return Result("fail" if why else "pass", f"disk/{name}", why)

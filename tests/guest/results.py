@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The table of checks, and what a check's output comes to.
+
+A row of the table is a command. By its form it is one check (program: its exit status), or several
+(script: the "GUEST CHECK" lines that it prints; cmocka: its tests, in TAP), and every planned row yields at
+least one result, whatever becomes of the guest."""
+import fnmatch
+import re
+import signal
+from dataclasses import dataclass, field
+
+SKIP = 77
+FORMS = ("program", "script", "cmocka")
+
+GUEST_CHECK = re.compile(r"GUEST CHECK (pass|fail|skip) ([^\s:]+)(?:: *(.*))?$")
+TAP = re.compile(r"(ok|not ok) \d+ (?:- )?(# SKIP )?(.*)$")
+TAP_PLAN = re.compile(r"1\.\.(\d+)$")
+TAP_WHY = re.compile(r"# ?(.*\S)")
+
+
+class TableError(Exception):
+    """The table of checks can't be understood."""
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+    name: str
+    form: str
+    seconds: int
+    guests: str
+    command: str
+
+    def wants(self, guest, checks):
+        return matches(guest, self.guests) and matches(self.name, checks)
+
+
+def matches(name, patterns):
+    """Whether a name is one of some patterns, which commas or spaces part; no pattern is any name."""
+    patterns = re.split(r"[,\s]+", patterns.strip()) if patterns.strip() else ["*"]
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def read_table(path):
+    rows, names = [], set()
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            fields = line.split(None, 4)
+            if not fields or fields[0].startswith("#"):
+                continue
+            if len(fields) < 5 or fields[1] not in FORMS or not fields[2].isdigit() or fields[0] in names:
+                raise TableError(f"{path}:{number}: not 'NAME {'|'.join(FORMS)} SECONDS GUESTS COMMAND', "
+                                 "or a name used before")
+            names.add(fields[0])
+            rows.append(Row(fields[0], fields[1], int(fields[2]), fields[3], fields[4].strip()))
+    return rows
+
+
+@dataclass
+class Result:
+    """What one check came to: pass, fail or skip."""
+    status: str
+    name: str
+    why: str = ""
+
+    def line(self, guest):
+        return f"GUEST CHECK {self.status} {guest}/{self.name}" + (f": {self.why}" if self.why else "")
+
+
+@dataclass
+class RowRun:
+    """A row that runs, or has run: its output, and in `console` also what the kernel said meanwhile."""
+    row: Row
+    output: list = field(default_factory=list)
+    console: list = field(default_factory=list)
+
+    def results(self, status, took, limit):
+        """What it came to; status None: the guest ended before it did."""
+        end = how_ended(status, took, limit)
+        if self.row.form == "program":
+            return [self.program_result(status, end)]
+        found = self.script_results() if self.row.form == "script" else self.tap_results()
+        failed = any(result.status == "fail" for result in found)
+        if status == SKIP and not failed:
+            return found or [Result("skip", self.row.name, self.last_line())]
+        if status != 0 and not (failed and self.row.form == "cmocka" and status is not None and status < 128):
+            found.append(Result("fail", self.row.name, end))
+        elif not found:
+            found.append(Result("fail", self.row.name, "made no check"))
+        return found
+
+    def program_result(self, status, end):
+        if status == 0:
+            return Result("pass", self.row.name)
+        if status == SKIP:
+            return Result("skip", self.row.name, self.last_line())
+        return Result("fail", self.row.name, end)
+
+    def script_results(self):
+        found = (GUEST_CHECK.match(line) for line in self.output)
+        return [Result(match[1], f"{self.row.name}/{match[2]}", match[3] or "") for match in found if match]
+
+    def tap_results(self):
+        found, planned = [], 0
+        for at, line in enumerate(self.output):
+            plan, test = TAP_PLAN.match(line), TAP.match(line)
+            if plan:
+                planned += int(plan[1])
+            elif test:
+                found.append(self.tap_result(at, *test.groups()))
+        if len(found) != planned or not planned:
+            found.append(Result("fail", self.row.name, f"{len(found)} of {planned} tests said how they went"))
+        return found
+
+    def tap_result(self, at, verdict, skipped, name):
+        name = f"{self.row.name}/{name.split()[0] if name.split() else '?'}"
+        if skipped: # cmocka 1.1.5 writes "not ok" before it
+            why = TAP_WHY.match(self.output[at - 1]) if at else None
+            return Result("skip", name, why[1] if why else "")
+        if verdict == "ok":
+            return Result("pass", name)
+        why = TAP_WHY.match(self.output[at + 1]) if at + 1 < len(self.output) else None
+        return Result("fail", name, why[1] if why else "")
+
+    def last_line(self):
+        lines = [line for line in self.output if line.strip()]
+        return lines[-1] if lines else ""
+
+
+def how_ended(status, took, limit):
+    if status is None:
+        return "the guest ended before it did"
+    if status < 128:
+        return f"exit status {status}"
+    if status == 128 + signal.SIGKILL and took >= limit:
+        return f"killed after {limit} s"
+    try:
+        return f"ended by {signal.Signals(status - 128).name}"
+    except ValueError:
+        return f"exit status {status}"
