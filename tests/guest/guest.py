@@ -22,8 +22,7 @@ DEVICES = {"GUEST_NVME": "0000:00:04.0", "GUEST_NVME2": "0000:00:06.0", "GUEST_E
            "GUEST_EDU2": "0000:00:07.0", "GUEST_SHM": "0000:00:08.0"}
 
 # What the kernel says when something has gone wrong in itself.
-BROKEN = re.compile(r"(BUG: |BUG at |Oops|Kernel panic|general protection fault|WARNING: CPU|rcu.*stall|"
-                    r"blocked for more than|Unable to handle)")
+BROKEN = re.compile(r"BUG: |BUG at |Oops|Kernel panic|general protection fault|WARNING: |blocked for more than")
 BEGIN = re.compile(r"GUEST BEGIN (\S+)$")
 END = re.compile(r"GUEST END (\S+) (\d+)$")
 READY = re.compile(r"GUEST READY ([\d.]+)$")
@@ -58,7 +57,16 @@ def qemu_command(kind, kernel, initramfs, disks, serials):
             "-device", "edu,addr=5,dma_mask=0xffffffffff", "-device", "edu,addr=7,dma_mask=0xffffffffff",
             "-object", "memory-backend-ram,id=shm,size=1M,share=on", "-device", "ivshmem-plain,memdev=shm,addr=8",
             "-kernel", str(kernel), "-initrd", str(initramfs),
-            "-append", "console=ttyS0 loglevel=7 intel_iommu=on panic=-1 oops=panic"]
+            "-append",
+            "console=ttyS0 loglevel=7 printk.time=1 intel_iommu=on panic=-1 oops=panic nowatchdog " + clock()]
+
+
+def clock():
+    """On a busy host the kernel finds that no timer works, and measures the time stamp counter wrong by a
+    factor, and all its times with it. So it is told; under TCG the counter is the host's."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        found = re.search(r"^bogomips\s*:\s*([\d.]+)", file.read(), re.M)
+    return "no_timer_check" + (f" tsc_early_khz={round(float(found[1]) * 500)}" if found else "")
 
 
 def die_with_parent(command):
@@ -92,8 +100,9 @@ def shell_command(kind, folder, kernel, initramfs):
 class Guest:
     """A guest that runs: reads its lines, keeps results in the order of the table."""
 
-    def __init__(self, kind, rows, folder, patience, report):
+    def __init__(self, kind, rows, folder, patience, report, command=qemu_command):
         self.kind, self.rows, self.patience, self.report = kind, rows, patience, report
+        self.command = command
         self.log_path = folder / f"{kind.name}.log"
         self.disks = [folder / f"{kind.name}-{name}.raw" for name, _ in DISKS]
         self.waiting = list(rows)
@@ -109,7 +118,7 @@ class Guest:
             write_pattern(path, size)
         read_end, write_end = os.pipe()
         serials = ("stdio", f"file:/dev/fd/{write_end}")
-        command = qemu_command(self.kind, kernel, initramfs, self.disks, serials)
+        command = self.command(self.kind, kernel, initramfs, self.disks, serials)
         try:
             with open(self.log_path, "w", encoding="utf-8") as self.log:
                 ended = self.watch(command, read_end, write_end)
