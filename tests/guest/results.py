@@ -79,15 +79,14 @@ class RowRun:
         end = how_ended(status, took, limit)
         if self.row.form == "program":
             return [self.program_result(status, end)]
-        found = self.script_results() if self.row.form == "script" else self.tap_results()
+        found, planned = self.script_results() if self.row.form == "script" else self.tap_results()
         failed = any(result.status == "fail" for result in found)
         if status == SKIP and not failed:
             return found or [Result("skip", self.row.name, self.last_line())]
-        if status != 0 and not (failed and self.row.form == "cmocka" and status is not None and status < 128):
-            found.append(Result("fail", self.row.name, end))
-        elif not found:
-            found.append(Result("fail", self.row.name, "made no check"))
-        return found
+        wrong = [] if status == 0 or (failed and status is not None and status < 128) else [end]
+        if len(found) != planned or not found:
+            wrong.append(f"{len(found)} of {planned or 'some'} checks said how they went")
+        return found + ([Result("fail", self.row.name, "; ".join(wrong))] if wrong else [])
 
     def program_result(self, status, end):
         if status == 0:
@@ -97,8 +96,10 @@ class RowRun:
         return Result("fail", self.row.name, end)
 
     def script_results(self):
-        found = (GUEST_CHECK.match(line) for line in self.output)
-        return [Result(match[1], f"{self.row.name}/{match[2]}", match[3] or "") for match in found if match]
+        """The results that it printed, and how many were to be: it has no plan but its exit status."""
+        lines = (GUEST_CHECK.match(line) for line in self.output)
+        found = [Result(match[1], f"{self.row.name}/{match[2]}", match[3] or "") for match in lines if match]
+        return found, len(found)
 
     def tap_results(self):
         found, planned = [], 0
@@ -108,13 +109,11 @@ class RowRun:
                 planned += int(plan[1])
             elif test:
                 found.append(self.tap_result(at, *test.groups()))
-        if len(found) != planned or not planned:
-            found.append(Result("fail", self.row.name, f"{len(found)} of {planned} tests said how they went"))
-        return found
+        return found, planned
 
     def tap_result(self, at, verdict, skipped, name):
         name = f"{self.row.name}/{name.split()[0] if name.split() else '?'}"
-        if skipped: # cmocka 1.1.5 writes "not ok" before it
+        if skipped:  # cmocka 1.1.5 writes "not ok" before it
             why = TAP_WHY.match(self.output[at - 1]) if at else None
             return Result("skip", name, why[1] if why else "")
         if verdict == "ok":
