@@ -15,7 +15,7 @@ FORMS = ("program", "script", "cmocka")
 GUEST_CHECK = re.compile(r"GUEST CHECK (pass|fail|skip) ([^\s:]+)(?:: *(.*))?$")
 TAP = re.compile(r"(ok|not ok) \d+ (?:- )?(# SKIP )?(.*)$")
 TAP_PLAN = re.compile(r"1\.\.(\d+)$")
-TAP_WHY = re.compile(r"# ?(.*\S)")
+TAP_COMMENT = re.compile(r"# ?(.*\S)")
 
 
 class TableError(Exception):
@@ -102,23 +102,25 @@ class RowRun:
         return found, len(found)
 
     def tap_results(self):
-        found, planned = [], 0
-        for at, line in enumerate(self.output):
-            plan, test = TAP_PLAN.match(line), TAP.match(line)
+        """A test's own "# " lines come before its verdict; the last is shown. Why it failed comes behind."""
+        found, planned, said = [], 0, ""
+        for line, behind in zip(self.output, [*self.output[1:], ""]):
+            plan, test, comment = TAP_PLAN.match(line), TAP.match(line), TAP_COMMENT.match(line)
             if plan:
                 planned += int(plan[1])
             elif test:
-                found.append(self.tap_result(at, *test.groups()))
+                found.append(self.tap_result(*test.groups(), said, behind))
+            if not plan:
+                said = comment[1] if comment else "" if test else said
         return found, planned
 
-    def tap_result(self, at, verdict, skipped, name):
+    def tap_result(self, verdict, skipped, name, said, behind):
         name = f"{self.row.name}/{name.split()[0] if name.split() else '?'}"
         if skipped:  # cmocka 1.1.5 writes "not ok" before it
-            why = TAP_WHY.match(self.output[at - 1]) if at else None
-            return Result("skip", name, why[1] if why else "")
+            return Result("skip", name, said)
         if verdict == "ok":
-            return Result("pass", name)
-        why = TAP_WHY.match(self.output[at + 1]) if at + 1 < len(self.output) else None
+            return Result("pass", name, said)
+        why = TAP_COMMENT.match(behind)
         return Result("fail", name, why[1] if why else "")
 
     def last_line(self):
