@@ -12,7 +12,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-CACHE=${PHYR_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/phyr}/kernels
+CACHE=${PHYR_CACHE:-${XDG_CACHE_HOME:-${HOME-}/.cache}/phyr}/kernels
 MODULES=(vfio-pci vfio_iommu_type1 nvme) # and what they depend on
 
 say() { echo "vm-kernel: $*" >&2; }
@@ -31,10 +31,14 @@ update_lists() {
 	apt-get update -q </dev/null >&2
 }
 
+# download PACKAGE DIR; as root in a folder that the user _apt can't see into.
+download() {
+	(cd "$2" && apt-get download -q -o APT::Sandbox::User=root "$1" </dev/null >&2)
+}
+
 # fetch PACKAGE DIR: its .deb into DIR. Old lists name versions that the mirror has no more.
 fetch() {
-	local get=(apt-get download -q -o APT::Sandbox::User=root "$1")
-	(cd "$2" && "${get[@]}" >&2) || { update_lists && (cd "$2" && "${get[@]}" >&2); }
+	download "$@" || { update_lists && download "$@"; } || refuse "could not download $1"
 }
 
 # The package that linux-image-6.12-amd64 stands for.
@@ -135,39 +139,43 @@ make_kernel() {
 	mv -T "$work/kernel" "$2"
 }
 
-kind=${1-}
-case $kind in
-debian) package=linux-image-6.12-amd64 ;;
-iommufd) package=linux-source-6.12 ;;
-*)
-	echo 'usage: vm-kernel.sh debian|iommufd' >&2
-	exit 2
-	;;
-esac
+main() {
+	local kind=${1-} package version='' target status
+	case $kind in
+	debian) package=linux-image-6.12-amd64 ;;
+	iommufd) package=linux-source-6.12 ;;
+	*)
+		echo 'usage: vm-kernel.sh debian|iommufd' >&2
+		exit 2
+		;;
+	esac
+	mkdir -p "$CACHE" 2>/dev/null && [ -w "$CACHE" ] ||
+		refuse "no place for kernels in $CACHE; PHYR_CACHE names another"
+	exec 9>"$CACHE/$kind.lock"
+	flock 9
 
-mkdir -p "$CACHE"
-exec 9>"$CACHE/$kind.lock"
-flock 9
-
-if command -v apt-get >/dev/null; then
-	version=$(candidate $package)
-	[ -n "$version" ] || { update_lists && version=$(candidate $package); } || true
-fi
-if [ -z "${version-}" ]; then
-	newest_whole "$kind" || refuse "apt knows no package $package here (Debian 12 has it in main and security)"
-	exit 0
-fi
-target=$CACHE/$kind-$version-$(fingerprint "$kind")
-if ! is_whole "$target"; then
-	# Not in an `if` or `||`, which would switch -e off inside.
-	set +e
-	(set -e && make_kernel "$kind" "$target")
-	status=$?
-	set -e
-	if [ $status != 0 ]; then
-		say "could not make ${target##*/}"
-		newest_whole "$kind" || exit 1
-		exit 0
+	if command -v apt-get >/dev/null; then
+		version=$(candidate $package)
+		[ -n "$version" ] || { update_lists && version=$(candidate $package); } || true
 	fi
-fi
-echo "$target"
+	if [ -z "$version" ]; then
+		newest_whole "$kind" || refuse "apt knows no package $package here; Debian 12 has it"
+		exit
+	fi
+	target=$CACHE/$kind-$version-$(fingerprint "$kind")
+	if ! is_whole "$target"; then
+		set +e # not by `if` or `||`, which would switch -e off inside, too
+		(set -e && make_kernel "$kind" "$target")
+		status=$?
+		set -e
+		if [ $status != 0 ]; then
+			say "could not make ${target##*/}"
+			newest_whole "$kind" || exit $status
+			exit
+		fi
+	fi
+	echo "$target"
+	exit
+}
+
+main "$@" # to its end in one: the file may change meanwhile
