@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A kernel for the guests: vm-kernel.sh debian|iommufd. Prints the folder that holds it: vmlinuz, version
+# A kernel for the guests: vm-kernel.sh debian|iommufd|next. Prints the folder that holds it: vmlinuz, version
 # and, where it has any, modules/*.ko with their order.
 #
 #   debian    Debian's own 6.12, unpacked from its package; VFIO type1 as modules
 #   iommufd   built from Debian's source of 6.12 with tests/guest/linux-iommufd.config, about 3 minutes
+#   next      the same of the newest kernel of Debian unstable; a cached one is not brought up to date
 #
 # Nothing is installed. Kernels are kept in ${PHYR_CACHE:-${XDG_CACHE_HOME:-~/.cache}/phyr}/kernels, in a
 # folder whose name holds the package's version and a hash of what else decides; each is made beside it
@@ -31,9 +32,20 @@ update_lists() {
 	apt-get update -q </dev/null >&2
 }
 
+# For `next`: apt with unstable's lists, in a folder of their own.
+APT=()
+use_unstable() {
+	local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	mkdir -p "$1/lists" "$1/cache"
+	echo "deb [signed-by=$keys] http://deb.debian.org/debian unstable main" >"$1/sources.list"
+	APT=(-o "Dir::Etc::SourceList=$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		-o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache" -o APT::Sandbox::User=root)
+	apt-get "${APT[@]}" update -q </dev/null >&2
+}
+
 # download PACKAGE DIR; as root in a folder that the user _apt can't see into.
 download() {
-	(cd "$2" && apt-get download -q -o APT::Sandbox::User=root "$1" </dev/null >&2)
+	(cd "$2" && apt-get download -q -o APT::Sandbox::User=root "${APT[@]}" "$1" </dev/null >&2)
 }
 
 # fetch PACKAGE DIR: its .deb into DIR. Old lists name versions that the mirror has no more.
@@ -41,9 +53,9 @@ fetch() {
 	download "$@" || { update_lists && download "$@"; } || refuse "could not download $1"
 }
 
-# The package that linux-image-6.12-amd64 stands for.
-image_package() {
-	apt-cache depends linux-image-6.12-amd64 2>/dev/null | awk '$1 == "Depends:" { print $2; exit }'
+# The package that one without contents stands for.
+stands_for() {
+	apt-cache "${APT[@]}" depends "$1" 2>/dev/null | awk '$1 == "Depends:" { print $2; exit }'
 }
 
 # is_whole DIR: a kernel whose files are what they were when it was made.
@@ -77,7 +89,7 @@ take_module() {
 # make_debian DIR WORK
 make_debian() {
 	local package name
-	package=$(image_package)
+	package=$(stands_for linux-image-6.12-amd64)
 	fetch "$package" "$2"
 	dpkg-deb -x "$2/$package"_*.deb "$2/x"
 	cp "$2"/x/boot/vmlinuz-* "$1/vmlinuz"
@@ -88,11 +100,20 @@ make_debian() {
 	done
 }
 
-# make_iommufd DIR WORK
 make_iommufd() {
-	local source=$2/source log=$CACHE/build-iommufd.log
-	fetch linux-source-6.12 "$2"
-	dpkg-deb --fsys-tarfile "$2"/linux-source-6.12_*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+	build "$1" "$2" linux-source-6.12
+}
+
+make_next() {
+	use_unstable "$2/apt" || refuse "can't have the lists of Debian unstable"
+	build "$1" "$2" "$(stands_for linux-source)"
+}
+
+# build DIR WORK PACKAGE: from the source that a package holds.
+build() {
+	local source=$2/source log=$CACHE/build-$kind.log
+	fetch "$3" "$2"
+	dpkg-deb --fsys-tarfile "$2/$3"_*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
 		(mkdir "$source" && tar -xJ -C "$source" --strip-components=1)
 	cp tests/guest/linux-iommufd.config "$1/config.asked"
 	say "building Linux with tests/guest/linux-iommufd.config; its output is in $log"
@@ -112,7 +133,7 @@ make_iommufd() {
 fingerprint() {
 	case $1 in
 	debian) echo "${MODULES[*]}" | sha256sum ;;
-	iommufd) sha256sum <tests/guest/linux-iommufd.config ;;
+	iommufd | next) sha256sum <tests/guest/linux-iommufd.config ;;
 	esac | cut -c1-12
 }
 
@@ -144,8 +165,9 @@ main() {
 	case $kind in
 	debian) package=linux-image-6.12-amd64 ;;
 	iommufd) package=linux-source-6.12 ;;
+	next) version=unstable ;;
 	*)
-		echo 'usage: vm-kernel.sh debian|iommufd' >&2
+		echo 'usage: vm-kernel.sh debian|iommufd|next' >&2
 		exit 2
 		;;
 	esac
@@ -154,7 +176,7 @@ main() {
 	exec 9>"$CACHE/$kind.lock"
 	flock 9
 
-	if command -v apt-get >/dev/null; then
+	if [ -z "$version" ] && command -v apt-get >/dev/null; then
 		version=$(candidate $package)
 		[ -n "$version" ] || { update_lists && version=$(candidate $package); } || true
 	fi

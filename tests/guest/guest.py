@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from results import Result, RowRun
 
-BOOT_SECONDS = 60
-BETWEEN_SECONDS = 20  # from one check to the next, and to the end
+BOOT_SECONDS = 120
+BETWEEN_SECONDS = 30  # from one check to the next, and to the end
 LOG_AT_MOST = 64 << 20
 
 DISKS = (("nvme", 64 << 20), ("nvme2", 32 << 20))

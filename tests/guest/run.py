@@ -22,13 +22,15 @@ HERE = Path(__file__).resolve().parent
 KINDS = [Kind(f"{short}-cm{caching}", kernel, iommu, bool(caching))
          for short, kernel, iommu in (("type1", "debian", "vfio"), ("iommufd", "iommufd", "iommufd"))
          for caching in (0, 1)]
+ON_REQUEST = [Kind("next-cm0", "next", "iommufd", False)]  # run when it is named
 SHOWN_LINES = 200  # of a failed check's output; the log has all
 
 
 def arguments():
     parser = argparse.ArgumentParser(description="Runs the guests.")
     parser.add_argument("build", type=Path, help="the build folder")
-    parser.add_argument("--guests", default="", help="names or patterns: " + ", ".join(kind.name for kind in KINDS))
+    parser.add_argument("--guests", default="", help="names or patterns: " + ", ".join(
+        [kind.name for kind in KINDS] + [f"{kind.name} (on request)" for kind in ON_REQUEST]))
     parser.add_argument("--checks", default="", help="names or patterns of rows in tests/guest/checks")
     parser.add_argument("--run", metavar="COMMAND", help="this instead of the table's checks")
     parser.add_argument("--add", metavar="FILE", action="append", default=[], help="one more program, into /checks")
@@ -87,6 +89,11 @@ def find_kernel(name):
     return None, status, f"there is no kernel '{name}'; see the lines of vm-kernel above"
 
 
+def chosen_kinds(patterns):
+    usual = [kind for kind in KINDS if results.matches(kind.name, patterns)]
+    return usual + [kind for kind in ON_REQUEST if patterns.strip("* ") and results.matches(kind.name, patterns)]
+
+
 def plan(options):
     """[(kind, rows)] as asked for."""
     if options.run:
@@ -94,7 +101,7 @@ def plan(options):
     else:
         rows = results.read_table(HERE / "checks")
     chosen = [(kind, [row for row in rows if options.run or row.wants(kind.name, options.checks)])
-              for kind in KINDS if results.matches(kind.name, options.guests)]
+              for kind in chosen_kinds(options.guests)]
     return [(kind, rows) for kind, rows in chosen if rows]
 
 
