@@ -12,13 +12,13 @@
 
 #include <string.h>
 
-#include "backend/rig.h"
+#include "backend/rig_sim.h"
 #include "core/bits.h"
 #include "core/env.h"
 #include "lib/rnd.h"
 
 #define K       0x1000ull
-#define PAGES   (RIG_MEMORY / K)
+#define PAGES   (RIG_SIM_MEMORY / K)
 #define WINDOWS 24
 #define STEPS   2500
 
@@ -33,7 +33,7 @@ struct model {
 	struct rig rig;
 	struct rnd r;
 	struct window windows[WINDOWS];
-	unsigned char copy[RIG_MEMORY]; /* what the memory should hold */
+	unsigned char copy[RIG_SIM_MEMORY]; /* what the memory should hold */
 	unsigned moved;
 	unsigned blocked;
 };
@@ -44,8 +44,8 @@ static void map(struct window *w)
 {
 	static const unsigned prots[] = {PHYR_READ, PHYR_READ | PHYR_WRITE};
 
-	w->offset = rnd_below(&m.r, RIG_MEMORY);
-	w->len = min_u64(rnd_log(&m.r, 1, 3u << 20), RIG_MEMORY - w->offset);
+	w->offset = rnd_below(&m.r, RIG_SIM_MEMORY);
+	w->len = min_u64(rnd_log(&m.r, 1, 3u << 20), RIG_SIM_MEMORY - w->offset);
 	w->prot = prots[rnd_below(&m.r, 2)];
 	assert_int_equal(rig_map(&m.rig, w->offset, w->len, w->prot, &w->iova), 0);
 }
@@ -104,9 +104,9 @@ static void touch(void)
 	for (uint64_t i = 0; access == PHYR_WRITE && i < len; i++)
 		buf[i] = (unsigned char)rnd_u64(&m.r);
 	if (access == PHYR_WRITE)
-		err = phyr_sim_dma_write(m.rig.devs[0], iova, buf, len);
+		err = phyr_sim_dma_write(rig_sim_dev(&m.rig, 0), iova, buf, len);
 	else
-		err = phyr_sim_dma_read(m.rig.devs[0], iova, buf, len);
+		err = phyr_sim_dma_read(rig_sim_dev(&m.rig, 0), iova, buf, len);
 	done = expected(iova, buf, len, access);
 	assert_int_equal(err, done < len ? -EFAULT : 0);
 	assert_int_equal(m.rig.faults - faults, done < len);
@@ -120,12 +120,18 @@ static void touch(void)
 	*(err ? &m.blocked : &m.moved) += 1;
 }
 
-static void run(const struct rig_kind *kind)
+static void run(enum phyr_pgtbl_format format, enum phyr_sim_scatter scatter)
 {
+	const struct rig_kind kind = {.machine = &rig_sim_machine,
+				      .translates = true,
+				      .device_last = ~0ull,
+				      .format = format,
+				      .scatter = scatter};
+
 	memset(m.windows, 0, sizeof(m.windows));
 	memset(m.copy, 0, sizeof(m.copy));
-	rig_init(&m.rig, kind);
-	assert_int_equal(phyr_domain_attach(m.rig.domain, RIG_SOURCE), 0);
+	rig_init(&m.rig, &kind);
+	assert_int_equal(phyr_domain_attach(m.rig.domain, m.rig.source[0]), 0);
 	for (unsigned i = 0; i < STEPS; i++) {
 		struct window *w = &m.windows[rnd_below(&m.r, WINDOWS)];
 
@@ -136,11 +142,11 @@ static void run(const struct rig_kind *kind)
 		else
 			map(w);
 	}
-	assert_memory_equal(m.rig.memory, m.copy, RIG_MEMORY);
+	assert_memory_equal(m.rig.memory, m.copy, RIG_SIM_MEMORY);
 	for (unsigned i = 0; i < WINDOWS; i++)
 		if (m.windows[i].len)
 			unmap(&m.windows[i]);
-	phyr_domain_detach(m.rig.domain, RIG_SOURCE);
+	phyr_domain_detach(m.rig.domain, m.rig.source[0]);
 	rig_fini(&m.rig);
 }
 
@@ -150,8 +156,8 @@ static void device_sees_what_is_mapped(void **state)
 
 	m.r = rnd_start("backend/model");
 	for (unsigned i = 0; i < ARRAY_SIZE(scatters); i++) {
-		run(&(struct rig_kind){"vtdss", true, PHYR_PGTBL_VTDSS, scatters[i]});
-		run(&(struct rig_kind){"x86_64", true, PHYR_PGTBL_X86_64, scatters[i]});
+		run(PHYR_PGTBL_VTDSS, scatters[i]);
+		run(PHYR_PGTBL_X86_64, scatters[i]);
 	}
 	assert_true(m.moved > 1000);
 	assert_true(m.blocked > 1000);
