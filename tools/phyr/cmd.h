@@ -9,6 +9,7 @@
 int cmd_io(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_layout(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 #endif

@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{"demo", cmd_demo, "what phyr is about, in three seconds"},
 	{"io", cmd_io, "read and write a target through the device, and verify"},
 	{"layout", cmd_layout, "where memory lies, and what it costs to describe it"},
+	{"devices", cmd_devices, "PCI devices: what is in the way of using them, bind, unbind"},
 	{"bench", cmd_bench, "time each part against this machine's limits"},
 };
 
