@@ -193,10 +193,11 @@ static void leave_container(int at)
 
 static void detach(struct fk_file *f)
 {
-	struct fk_space *space = &fk.spaces[f->space];
+	struct fk_space *space;
 
 	if (f->space < 0)
 		return;
+	space = &fk.spaces[f->space];
 	if (!--space->users)
 		fk_unpin_all(space);
 	f->space = -1;
@@ -263,16 +264,17 @@ static int get_info(const struct fk_space *space, void *arg)
 		.nr_iovas = fk.nr_ranges};
 	uint32_t room = ((struct vfio_iommu_type1_info *)arg)->argsz, at = 0;
 
-	head.argsz = (uint32_t)(sizeof(head) + sizeof(left) + sizeof(ranges) +
+	head.argsz = (uint32_t)(sizeof(head) + FK_LEFT_BYTES + sizeof(ranges) +
 				fk.nr_ranges * sizeof(fk.ranges[0]));
 	if (head.argsz > room) {
 		memcpy(arg, &head, sizeof(head) < room ? sizeof(head) : room);
 		return 0;
 	}
 	head.cap_offset = sizeof(head);
-	left.header.next = sizeof(head) + sizeof(left);
+	left.header.next = sizeof(head) + FK_LEFT_BYTES;
 	put(arg, &at, &head, sizeof(head));
 	put(arg, &at, &left, sizeof(left));
+	at = left.header.next;
 	put(arg, &at, &ranges, sizeof(ranges));
 	put(arg, &at, fk.ranges, (uint32_t)(fk.nr_ranges * sizeof(fk.ranges[0])));
 	if (fk.info)

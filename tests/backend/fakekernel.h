@@ -25,6 +25,9 @@
 #define FK_SPACES   16
 #define FK_RANGES   200
 
+/* How long the capability is that says how many entries are left: Linux pads it. */
+#define FK_LEFT_BYTES 16
+
 struct fk_map {
 	uint64_t iova, addr, len;
 	unsigned prot; /* enum phyr_prot */

@@ -384,7 +384,7 @@ static void tell(void *buf, size_t size)
 	struct vfio_iommu_type1_info *head = buf;
 	struct vfio_info_cap_header *left = (void *)((char *)buf + sizeof(*head));
 	struct vfio_iommu_type1_info_cap_iova_range *ranges =
-		(void *)((char *)left + sizeof(struct vfio_iommu_type1_info_dma_avail));
+		(void *)((char *)left + FK_LEFT_BYTES);
 
 	if (lie.cap_offset)
 		head->cap_offset = lie.cap_offset;
