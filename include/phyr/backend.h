@@ -103,8 +103,18 @@ PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
  * A link or map of n runs costs n ioctls, an unlink or unmap one; runs that follow each other in memory
  * are one, whatever they came from. So a mapping a request is dear here: map once, and keep it.
  * Mappings are found again in a record of the backend's own, at most 24 bytes a run, by which translate
- * answers too. An unmap invalidates before it returns: gathers stay empty. Blocked accesses are in the
- * kernel's log alone: fault handlers hear nothing.
+ * answers too; it says as leaf_size what the run would allow, for the kernel does not tell what it wrote.
+ * An unmap invalidates before it returns: gathers stay empty. Blocked accesses are in the kernel's log
+ * alone: fault handlers hear nothing.
+ *
+ * Mappings outlive the devices of their domain, and wait for the next one. Memory is looked at and pinned
+ * only while a device is there: one that cannot reach what is mapped, because its memory is gone or its
+ * iova is not allowed to the device, is not attached (-EBUSY). The first attach is what allows any iova.
+ *
+ * Beside the errors of the seam, map and unmap give -EIO for what the kernel says and phyr has no word
+ * for; the report's limit is its errno. If a map fails and the kernel then does not undo its first part
+ * either, that is reported, too (a second report), and that part keeps its iova. After an unmap that
+ * failed with -EIO, devices may still reach the memory.
  *
  * A child of a fork must not use a backend of its parent.
  */
@@ -116,10 +126,12 @@ PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
  * container (dma_entry_limit, usually 65535): one that would exceed it is refused before anything is
  * mapped (-ENOSPC; the report has the limit).
  *
+ * A group that other drivers have devices of, or that somebody else has open, is not attached (-EBUSY).
+ *
  * @param env  NULL: the hosted one
- * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/vfio/vfio: the vfio module
- *         is not there; -EACCES no right to open it; -EOPNOTSUPP no type 1 version 2, or an interface
- *         of another version; -EMFILE, -ENFILE; -ENOMEM
+ * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/vfio/vfio, or nothing behind
+ *         it: the vfio module is not there; -EACCES no right to open it; -EOPNOTSUPP no type 1 version 2,
+ *         or an interface of another version; -EMFILE, -ENFILE, … as open(2) says; -ENOMEM
  */
 PHYR_API int phyr_vfio_create(struct phyr_env *env, struct phyr_iommu **out);
 
@@ -128,9 +140,11 @@ PHYR_API int phyr_vfio_create(struct phyr_env *env, struct phyr_iommu **out);
  *
  * Each domain is an IOAS of one iommufd, and takes any number of devices.
  *
+ * It maps no device's registers, and of files (MAP_FILE, 6.13) memfd and hugetlb ones: -EFAULT for others.
+ *
  * @param env  NULL: the hosted one
- * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/iommu; -EACCES no right to
- *         open it; -EMFILE, -ENFILE; -ENOMEM
+ * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/iommu, or nothing behind it;
+ *         -EACCES no right to open it; -EMFILE, -ENFILE, … as open(2) says; -ENOMEM
  */
 PHYR_API int phyr_iommufd_create(struct phyr_env *env, struct phyr_iommu **out);
 
@@ -142,8 +156,8 @@ struct phyr_vfio_dev {
 
 /** A container that somebody has set up: a broker, a VMM. Zero it and set size. */
 struct phyr_vfio_fds {
-	size_t size;   /**< sizeof(struct phyr_vfio_fds) */
-	int container; /**< VFIO_SET_IOMMU was done, with type 1 version 2 */
+	size_t size;                      /**< sizeof(struct phyr_vfio_fds) */
+	int container;                    /**< VFIO_SET_IOMMU was done, with type 1 version 2 */
 	const struct phyr_vfio_dev *devs; /**< devices of groups that are in it */
 	unsigned nr_devs;
 };
@@ -153,8 +167,9 @@ struct phyr_vfio_fds {
  *
  * The descriptors are borrowed until phyr_iommu_destroy(), the array is copied. What others map in
  * the container is theirs: iova that they use is refused with -EEXIST when it is met; keep away from it
- * with phyr_iova_alloc_at() or limits. Detaching a device leaves it in the container, which is its
- * owner's: only closing it there ends its reach.
+ * with phyr_iova_alloc_at() or limits. An unmap costs an ioctl for each part of it that lies together,
+ * so that what others have in between stays; destroying the domain unmaps all that it mapped. Detaching a
+ * device leaves it in the container, which is its owner's: only closing it there ends its reach.
  *
  * @param fds  read during the call
  * @return 0; -EINVAL size, or a member of the env is missing; -EBADF, -ENOTTY a descriptor that is no

@@ -299,6 +299,16 @@ static void allowed_iova(void **state)
 	assert_int_equal(aperture.nr_holes, 1);
 	assert_int_equal(aperture.holes[0].start, 0xfee00000);
 	assert_int_equal(aperture.holes[0].last, 0xfeefffff);
+
+	/* It is read again when a device comes, and when one goes. */
+	fk.ranges[0].start = 2 * M;
+	assert_int_equal(r.iommu->ops->attach(ctx, TWIN), 0);
+	r.iommu->ops->aperture(ctx, &aperture);
+	assert_int_equal(aperture.start, 2 * M);
+	fk.ranges[0].start = 0;
+	r.iommu->ops->detach(ctx, TWIN);
+	r.iommu->ops->aperture(ctx, &aperture);
+	assert_int_equal(aperture.start, 0);
 	r.iommu->ops->detach(ctx, DEV2);
 	r.iommu->ops->domain_destroy(ctx);
 }

@@ -221,6 +221,12 @@ static void one_domain(void **state)
 	krig_told(&r, -ENOSPC, "phyr_domain_create");
 	phyr_domain_detach(r.domain, DEV);
 	phyr_domain_destroy(r.domain);
+	tenv_restart(&r.t);
+	for (r.t.fail_at = 1; r.t.fail_at < 4; r.t.fail_at++) {
+		assert_int_equal(phyr_domain_create(r.iommu, &other), -ENOMEM);
+		tenv_restart(&r.t);
+	}
+	r.t.fail_at = 0;
 	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
 	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
 }
@@ -239,6 +245,14 @@ static void devices_are_those_given(void **state)
 		return;
 	assert_int_equal(phyr_domain_attach(r.domain, DEV2), 0);
 	phyr_domain_detach(r.domain, DEV2);
+
+	/* One that is not attached after all is not left in the IOAS. */
+	fk.fail_cmd = ABI_IOAS_RANGES;
+	fk.fail_err = EIO;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EOPNOTSUPP);
+	krig_told(&r, -EOPNOTSUPP, "phyr_domain_attach");
+	fk.fail_cmd = 0;
+	assert_int_equal(fk.spaces[fk_only_space()].users, 1);
 }
 
 /* What others have mapped is met, and left alone: by maps, by their undoing, by unmaps over it. */
@@ -261,6 +275,20 @@ static void theirs_is_left_alone(void **state)
 	assert_int_equal(fk_nr_maps(), 1);
 	assert_int_equal(fk_find(fk_only_space(), M + K)->addr, THEIRS);
 	they_unmap(M + K);
+}
+
+/* The kernel says that it unmapped less. */
+static void kernel_unmaps_less(void **state)
+{
+	assert_int_equal(krig_map(&r, M, MEMORY, 2 * K), 0);
+	fk.unmap_lie = K;
+	assert_int_equal(krig_unmap(&r, M, 2 * K), -EIO);
+	krig_told(&r, -EIO, "phyr_domain_unmap");
+	fk.unmap_lie = 0;
+	assert_int_equal(krig_map(&r, M, MEMORY, K), -EEXIST);
+	assert_int_equal(krig_map(&r, 2 * M, MEMORY, K), 0);
+	assert_int_equal(krig_unmap(&r, 2 * M, K), 0);
+	r.t.reports = 0;
 }
 
 /* Destroying the domain leaves nothing of it behind, and what others have. */
@@ -291,9 +319,9 @@ static void nothing_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(create_errors), IOMMUFD(no_such_ioas),         VFIO(no_iommu),
-		BOTH(one_domain),    BOTH(devices_are_those_given), BOTH(theirs_is_left_alone),
-		BOTH(nothing_stays),
+		BOTH(create_errors),      IOMMUFD(no_such_ioas),         VFIO(no_iommu),
+		BOTH(one_domain),         BOTH(devices_are_those_given), BOTH(theirs_is_left_alone),
+		BOTH(kernel_unmaps_less), BOTH(nothing_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

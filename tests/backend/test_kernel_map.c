@@ -108,6 +108,12 @@ static void bytes_are_exact(void **state)
 	assert_int_equal(phyr_domain_translate(r.domain, UINT64_MAX, &tr), -ERANGE);
 	assert_int_equal(r.t.reports, 0);
 	assert_int_equal(krig_unmap(&r, 2 * M + 0x123, 2 * M), 0);
+
+	/* Memory that does not lie as the iova does has smaller leaves. */
+	assert_int_equal(krig_map(&r, 4 * M, 5 * M, 4 * M), 0);
+	assert_int_equal(phyr_domain_translate(r.domain, 6 * M, &tr), 0);
+	assert_int_equal(tr.leaf_size, M);
+	assert_int_equal(krig_unmap(&r, 4 * M, 4 * M), 0);
 }
 
 /* A run longer than one mapping may be is several, and one map call. */
@@ -164,6 +170,8 @@ static void bad_arguments(void **state)
 
 static void not_allowed(void **state)
 {
+	uint64_t before = krig_stats(&r).ioctls;
+
 	expect_map(-ERANGE, 0xfee00000, MEMORY, K);
 	expect_map(-ERANGE, 0xfedff000, MEMORY, 2 * K);
 	expect_map(-ERANGE, 1ull << 48, MEMORY, K);
@@ -172,6 +180,7 @@ static void not_allowed(void **state)
 	expect_map(-ERANGE, UINT64_MAX - K + 1, MEMORY, K);
 	expect_map(-ERANGE, M, 1ull << 57, K);
 	expect_map(-ERANGE, M, -K, K);
+	assert_int_equal(krig_stats(&r).ioctls, before); /* the kernel was not asked */
 	assert_int_equal(krig_map(&r, (1ull << 48) - K, MEMORY, K), 0);
 	assert_int_equal(krig_unmap(&r, (1ull << 48) - K, K), 0);
 }
