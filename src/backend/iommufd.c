@@ -168,10 +168,11 @@ static int attach_pt(struct kernel_domain *domain, struct kernel_dev *dev, struc
 		return 0;
 	return phyr_kernel_refuse(
 		why, attach_error(err),
-		err == -EADDRINUSE ? "what is mapped does not go with the iova that it allows, or "
-				     "its memory is gone"
-				   : "it does not go with the domain: a device of its group may be "
-				     "attached to another, or its IOMMU differs");
+		err == -EADDRINUSE || err == -EFAULT
+			? "what is mapped does not go with the iova that it allows, or "
+			  "its memory is gone"
+			: "it does not go with the domain: a device of its group may be "
+			  "attached to another, or its IOMMU differs");
 }
 
 static void detach_pt(struct kernel_domain *domain, struct kernel_dev *dev)

@@ -90,16 +90,19 @@ static int enter(struct kernel_domain *domain, int fd, struct kernel_why *why)
 	return 0;
 }
 
-static int open_group(struct kernel_domain *domain, const struct phyr_pci_info *info,
-		      struct kernel_group **out, struct kernel_why *why)
+/* NULL: why says it. */
+static struct kernel_group *open_group(struct kernel_domain *domain,
+				       const struct phyr_pci_info *info, struct kernel_why *why)
 {
 	struct kernel *kernel = domain->kernel;
 	struct kernel_group *group = env_alloc(kernel->iommu.env, sizeof(*group));
 	char path[32];
 	int err = 0;
 
-	if (!group)
-		return phyr_kernel_refuse(why, -ENOMEM, "no memory for the group");
+	if (!group) {
+		phyr_kernel_refuse(why, -ENOMEM, "no memory for the group");
+		return NULL;
+	}
 	snprintf(path, sizeof(path), "/dev/vfio/%d", info->group);
 	*group = (struct kernel_group){.domain = domain, .id = info->group};
 	group->fd = phyr_kernel_open(path);
@@ -112,19 +115,17 @@ static int open_group(struct kernel_domain *domain, const struct phyr_pci_info *
 	if (err) {
 		phyr_kernel_close(group->fd);
 		env_free(kernel->iommu.env, group, sizeof(*group));
-		return err;
+		return NULL;
 	}
 	group->next = kernel->groups;
 	kernel->groups = group;
-	*out = group;
-	return 0;
+	return group;
 }
 
 int phyr_vfio_get_group(struct kernel_domain *domain, const struct phyr_pci_info *info,
 			struct kernel_group **out, struct kernel_why *why)
 {
 	struct kernel_group *group = domain->kernel->groups;
-	int err = 0;
 
 	if (info->group < 0)
 		return phyr_kernel_refuse(
@@ -133,13 +134,13 @@ int phyr_vfio_get_group(struct kernel_domain *domain, const struct phyr_pci_info
 			"on the kernel's command line)");
 	while (group && group->id != info->group)
 		group = group->next;
+	if (group && group->domain != domain)
+		return phyr_kernel_refuse(why, -EBUSY,
+					  "a device of its group is attached to another domain");
 	if (!group)
-		err = open_group(domain, info, &group, why);
-	else if (group->domain != domain)
-		err = phyr_kernel_refuse(why, -EBUSY,
-					 "a device of its group is attached to another domain");
-	if (err)
-		return err;
+		group = open_group(domain, info, why);
+	if (!group)
+		return why->err;
 	group->nr_devs++;
 	*out = group;
 	return 0;

@@ -77,21 +77,21 @@ static uint64_t read_left(const union info *info)
 	return at && read_at(info, at, &cap, sizeof(cap)) ? cap.avail : UINT64_MAX;
 }
 
-int phyr_vfio_read_info(struct kernel_domain *domain, struct vfio_info *out)
+int phyr_vfio_read_info(struct kernel_domain *domain, struct vfio_info *info)
 {
-	union info info;
+	union info said;
 	int err;
 
-	mem_set(&info, 0, sizeof(info));
-	info.head.argsz = sizeof(info);
-	err = phyr_kernel_call(domain, domain->fd, VFIO_IOMMU_GET_INFO, &info);
+	mem_set(&said, 0, sizeof(said));
+	said.head.argsz = sizeof(said);
+	err = phyr_kernel_call(domain, domain->fd, VFIO_IOMMU_GET_INFO, &said);
 	if (err < 0)
 		return err;
-	if (info.head.argsz > sizeof(info) || !(info.head.flags & VFIO_IOMMU_INFO_PGSIZES))
+	if (said.head.argsz > sizeof(said) || !(said.head.flags & VFIO_IOMMU_INFO_PGSIZES))
 		return -EOPNOTSUPP;
-	phyr_kernel_aperture_begin(&out->aperture, info.head.iova_pgsizes);
-	if (!out->aperture.page_sizes || !read_ranges(&info, &out->aperture))
+	phyr_kernel_aperture_begin(&info->aperture, said.head.iova_pgsizes);
+	if (!info->aperture.page_sizes || !read_ranges(&said, &info->aperture))
 		return -EOPNOTSUPP;
-	out->left = read_left(&info);
+	info->left = read_left(&said);
 	return 0;
 }

@@ -540,8 +540,12 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 int __wrap_phyr_pci_find(struct phyr_env *env, uint32_t source, struct phyr_pci_info *out)
 {
 	const struct fk_dev *dev = dev_by(NULL, source);
+	bool now;
 
-	if (fails(0, NULL))
+	pthread_mutex_lock(&fk.mutex);
+	now = fails(0, NULL);
+	pthread_mutex_unlock(&fk.mutex);
+	if (now)
 		return -fk.fail_err;
 	if (!dev)
 		return -ENODEV;

@@ -104,11 +104,53 @@ static void stress(void **state)
 	krig_fini(&r);
 }
 
+/* A domain of its own for each thread, and devices that come and go; two of them are of one group. */
+static void *come_and_go(void *arg)
+{
+	static const uint32_t sources[THREADS] = {DEV, DEV2, TWIN, TWIN2};
+	uint32_t source = sources[((struct worker *)arg)->id];
+	struct phyr_domain *domain;
+	struct phyr_cursor cur;
+
+	must(!phyr_domain_create(r.iommu, &domain));
+	for (unsigned i = 0; i < 300; i++) {
+		int err = phyr_domain_attach(domain, source), fd;
+
+		must(!err || (r.vfio && err == -EBUSY && source >= TWIN));
+		if (err)
+			continue;
+		must(!phyr_vfio_device_fd(r.iommu, source, &fd));
+		phyr_cursor_init_range(&cur, MEMORY, K);
+		must(!phyr_domain_map(domain, M + i * K, phyr_space_user(), &cur, RW));
+		phyr_domain_detach(domain, source);
+	}
+	phyr_domain_destroy(domain);
+	return NULL;
+}
+
+static void domains(void **state)
+{
+	struct worker workers[THREADS];
+
+	krig_init(&r, *state);
+	phyr_domain_detach(r.domain, DEV);
+	for (unsigned i = 0; i < THREADS; i++) {
+		workers[i].id = i;
+		pthread_create(&workers[i].thread, NULL, come_and_go, &workers[i]);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(workers[i].thread, NULL);
+	assert_int_equal(fk_nr_maps(), 0);
+	krig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		{"stress vfio", stress, NULL, NULL, (void *)1},
 		{"stress iommufd", stress, NULL, NULL, NULL},
+		{"domains vfio", domains, NULL, NULL, (void *)1},
+		{"domains iommufd", domains, NULL, NULL, NULL},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
