@@ -87,8 +87,9 @@ static inline int pci_kernel_error(struct phyr_pci *pci, int err)
 	return err == ENODEV ? pci_gone(pci) : -err;
 }
 
-#define PCI_HINT_GONE \
-	"the device is gone: it was pulled out, or its driver in the kernel was unbound"
+#define PCI_HINT_GONE                                                                     \
+	"the device is gone: it was pulled out, unbound in the kernel, or its registers " \
+	"were switched off"
 
 #define pci_fail(pci, ...) \
 	env_fail((pci)->env, .index = (pci)->source, .index_of = "device", __VA_ARGS__)
