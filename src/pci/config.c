@@ -134,7 +134,7 @@ int phyr_pci_config_write(struct phyr_pci *pci, uint64_t offset, unsigned width,
 /* Follow the list. It lies behind the header, and holds at most as many as have room there. */
 static int find_cap(struct phyr_pci *pci, unsigned id, unsigned *offset)
 {
-	uint32_t status, at, head;
+	uint32_t status, at = 0, head = 0;
 	int err = phyr_config_get(pci, CONFIG_STATUS, 2, &status);
 
 	if (err)

@@ -234,7 +234,7 @@ static int each_fail(struct phyr_env *env, int err)
 /* Devices that come between the count and the list wait for the next walk. */
 int phyr_pci_each(struct phyr_env *env, phyr_pci_fn *fn, void *arg)
 {
-	size_t room, nr, size;
+	size_t room = 0, nr = 0, size;
 	uint32_t *sources;
 	int err;
 

@@ -150,7 +150,7 @@ static void install(void)
 
 	sigaction(SIGBUS, NULL, &earlier);
 	act.sa_mask = earlier.sa_mask;
-	act.sa_flags = (earlier.sa_flags & ~SA_RESETHAND) | SA_SIGINFO;
+	act.sa_flags = (earlier.sa_flags & (int)~SA_RESETHAND) | SA_SIGINFO;
 	if (!(earlier.sa_flags & SA_SIGINFO) &&
 	    (earlier.sa_handler == SIG_DFL || earlier.sa_handler == SIG_IGN))
 		act.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
