@@ -57,7 +57,7 @@ static int check_driver_opts(struct phyr *p)
 		return 0;
 	return open_error(
 		p, -EINVAL,
-		"opts->nvme, depth and writable are for a controller: the device is none");
+		"the device is no NVMe controller: opts->nvme, depth and writable are for one");
 }
 
 /* Variants of vfio-pci for one vendor's devices have its name in theirs. */
