@@ -86,5 +86,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	}
 	exit 0
 fi
-echo "deps: 'make $1' needs packages that are not here; as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+echo "deps: 'make ${1/#vm/test-vm}' needs packages that are not here; as root: apt-get install --no-install-recommends ${missing[*]}" >&2
 exit 1

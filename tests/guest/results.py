@@ -134,7 +134,7 @@ def how_ended(status, took, limit):
     if status < 128:
         return f"exit status {status}"
     if status == 128 + signal.SIGKILL and took >= limit:
-        return f"killed after {limit} s"
+        return f"killed after {limit:g} s"
     try:
         return f"ended by {signal.Signals(status - 128).name}"
     except ValueError:
