@@ -98,7 +98,8 @@ class RowRun:
     def script_results(self):
         """The results that it printed, and how many were to be: it has no plan but its exit status."""
         lines = (GUEST_CHECK.match(line) for line in self.output)
-        found = [Result(match[1], f"{self.row.name}/{match[2]}", match[3] or "") for match in lines if match]
+        own = f"{self.row.name}/"
+        found = [Result(match[1], own + match[2].removeprefix(own), match[3] or "") for match in lines if match]
         return found, len(found)
 
     def tap_results(self):
