@@ -167,7 +167,7 @@ class Guest:
         text = line.decode("utf-8", "backslashreplace").rstrip("\r")
         self.log.write(text + "\n")
         self.log.flush()
-        if self.running:
+        if self.running and text:
             self.running.console.append(text)
         taker(text)
 
