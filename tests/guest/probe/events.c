@@ -26,10 +26,13 @@ static void say_taken(struct probe *h, const char *name)
 	say_answer(a);
 }
 
+/* It is out when a later command has ended. */
 static void request(struct probe *h)
 {
 	push(h, &h->admin, EVENT);
 	ring(h, &h->admin);
+	must(h, &h->admin,
+	     sqe(.opc = PHYR_NVME_ADMIN_GET_FEATURES, .cdw10 = PHYR_NVME_FEAT_ASYNC_EVENT));
 }
 
 /* One more than may be out (AERL), and what becomes of the others. */
@@ -44,7 +47,8 @@ static void ask_limit(struct probe *h)
 	limit = ((const struct phyr_nvme_id_ctrl *)(const void *)h->buf)->aerl + 1u;
 	say("event.limit %u", limit);
 	for (unsigned i = 0; i <= limit; i++)
-		request(h);
+		push(h, &h->admin, EVENT);
+	ring(h, &h->admin);
 	a = take(h, &h->admin, true);
 	say_name("event.one.too.many");
 	say_answer(a);

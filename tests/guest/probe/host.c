@@ -120,7 +120,7 @@ void pair_reset(struct pair *q)
 {
 	memset(q->sq, 0, q->entries * sizeof(*q->sq));
 	memset((void *)(uintptr_t)q->cq, 0, q->entries * sizeof(*q->cq));
-	q->tail = q->head = 0;
+	q->tail = q->head = q->nr_early = 0;
 	q->phase = 1;
 }
 
@@ -193,7 +193,8 @@ static struct answer read_entry(struct pair *q)
 			       .cid = PHYR_NVME_CQE_CID(w)};
 }
 
-struct answer take(struct probe *h, struct pair *q, bool told)
+/* The next entry of the ring. */
+static struct answer take_entry(struct probe *h, struct pair *q, bool told)
 {
 	uint64_t end = now_ns() + h->quiet_ns;
 	struct answer a;
@@ -211,11 +212,25 @@ struct answer take(struct probe *h, struct pair *q, bool told)
 	return a;
 }
 
+struct answer take(struct probe *h, struct pair *q, bool told)
+{
+	if (!q->nr_early)
+		return take_entry(h, q, told);
+	q->nr_early--;
+	return q->early[q->nr_early];
+}
+
+/* What ends before it is kept: an event, mostly. */
 struct answer ask(struct probe *h, struct pair *q, struct phyr_nvme_sqe cmd)
 {
-	push(h, q, cmd);
+	uint16_t cid = push(h, q, cmd);
+	struct answer a;
+
 	ring(h, q);
-	return take(h, q, true);
+	while ((a = take_entry(h, q, true)).how == ANSWERED && a.cid != cid &&
+	       q->nr_early < MAX_EARLY)
+		q->early[q->nr_early++] = a;
+	return a;
 }
 
 uint32_t must(struct probe *h, struct pair *q, struct phyr_nvme_sqe cmd)

@@ -21,7 +21,15 @@
 #define BUF_BYTES  (2u << 20)
 #define ADMIN_SIZE 32
 #define IO_SIZE    16
+#define MAX_EARLY  8
 #define MS         UINT64_C(1000000)
+
+struct answer {
+	enum { ANSWERED, SILENCE, FATAL } how;
+	uint16_t status; /* the field, DNR and More among it */
+	uint32_t dw0;
+	uint16_t sqhd, sqid, cid;
+};
 
 /* A submission and a completion queue of as many entries, under one id. */
 struct pair {
@@ -29,6 +37,8 @@ struct pair {
 	const struct phyr_nvme_cqe *cq;
 	phyr_dma_addr_t sq_dma, cq_dma;
 	unsigned id, entries, tail, head, phase;
+	struct answer early[MAX_EARLY]; /* that came before the one that was waited for */
+	unsigned nr_early;
 };
 
 struct probe {
@@ -48,13 +58,6 @@ struct probe {
 	uint64_t blocks;
 	uint32_t nn;
 	uint64_t max_transfer;
-};
-
-struct answer {
-	enum { ANSWERED, SILENCE, FATAL } how;
-	uint16_t status; /* the field, DNR and More among it */
-	uint32_t dw0;
-	uint16_t sqhd, sqid, cid;
 };
 
 #define sqe(...) ((struct phyr_nvme_sqe){__VA_ARGS__})

@@ -204,6 +204,7 @@ static void try_ring(struct probe *h, const struct ring_case *r)
 	host_io(h);
 	push(h, &h->admin, sqe(.opc = PHYR_NVME_ADMIN_ASYNC_EVENT));
 	ring(h, &h->admin);
+	must(h, &h->admin, GET); /* the request is out by now */
 	if (r->cq)
 		ring_cq(h, r->qid, r->value);
 	else
