@@ -304,7 +304,6 @@ static void format_refused(void **state)
 	assert_int_equal(format(&r, 1, 4), INVALID_FORMAT);
 	assert_int_equal(format(&r, 1, 15), INVALID_FORMAT);
 	assert_int_equal(format(&r, 1, 1 << 12), INVALID_FORMAT); /* LBAFU */
-	assert_int_equal(format(&r, 1, 1 << 4), INVALID_FORMAT);  /* metadata */
 	assert_int_equal(format(&r, 1, 1 << 5), INVALID_FORMAT);  /* protection */
 	assert_int_equal(format(&r, 1, 2 << 9), INVALID_FIELD);   /* cryptographic erase */
 	assert_int_equal(format(&r, ~0u, 7 << 9), INVALID_FIELD);

@@ -11,11 +11,12 @@ unsigned phyr_sim_nvme_format_lg2(const struct sim_nvme_ns *ns, unsigned format)
 	return lg2[format];
 }
 
+/* Where metadata goes (MSET) does not apply: no format has any (NVM 4.1.2). */
 static unsigned check(const struct sim_nvme_ns *ns, uint32_t dw10)
 {
 	if (NVME_FORMAT_SES(dw10) > NVME_SES_USER_DATA)
 		return NVME_INVALID_FIELD;
-	if (dw10 & NVME_FORMAT_MSET || NVME_FORMAT_PI(dw10))
+	if (NVME_FORMAT_PI(dw10))
 		return NVME_INVALID_FORMAT;
 	if (!phyr_sim_nvme_format_lg2(ns, NVME_FORMAT_LBAF(dw10)))
 		return NVME_INVALID_FORMAT;

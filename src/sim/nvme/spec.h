@@ -237,7 +237,6 @@ enum nvme_log {
 
 /* Format NVM, dword 10. Base 5.14. */
 #define NVME_FORMAT_LBAF(dw10) (((dw10)&15) | ((dw10) >> 12 & 3) << 4)
-#define NVME_FORMAT_MSET       (1u << 4)
 #define NVME_FORMAT_PI(dw10)   ((dw10) >> 5 & 7)
 #define NVME_FORMAT_SES(dw10)  ((dw10) >> 9 & 7)
 #define NVME_SES_USER_DATA     1

@@ -5,6 +5,7 @@
 #define SES_USER_DATA (1u << 9)
 #define SES_CRYPTO    (2u << 9)
 #define PI_TYPE_1     (1u << 5)
+#define MSET          (1u << 4)
 #define FNA_ALL       0x01 /* a format is of all namespaces */
 #define FNA_CRYPTO    0x04
 #define FNA_NO_ALL    0x08 /* NSID FFFFFFFFh is not supported */
@@ -187,6 +188,18 @@ static void unclaimed_protection_is_refused(void **state)
 	assert_either(format(h, FIRST, 4u << 5 | lbaf), INVALID_FORMAT, INVALID_FIELD);
 }
 
+/* nvm 4.1.2: the place of metadata (MSET) is not applicable to a format that has none. */
+static void place_of_no_metadata_is_ignored(void **state)
+{
+	struct host *h = *state;
+
+	if (!can_format(h))
+		skip();
+	assert_status(format(h, FIRST, MSET | (uint32_t)format_of(h, FIRST, 12)), SUCCESS);
+	assert_int_equal(block_size(h, FIRST), 4096);
+	assert_int_equal(identify(h, 0, FIRST)[NS_FLBAS] & 0x10, 0);
+}
+
 /* base 3.2.1.5: no namespace: Invalid Namespace or Format; an inactive one: Invalid Field in Command. */
 static void other_namespaces_are_refused(void **state)
 {
@@ -289,6 +302,7 @@ int main(void)
 		t(unknown_erase_settings_are_refused),
 		t(erased_data_is_gone),
 		t(unclaimed_protection_is_refused),
+		t(place_of_no_metadata_is_ignored),
 		t(other_namespaces_are_refused),
 		t(protected_namespace_is_refused),
 		t(protected_namespace_stops_a_format_of_all),
