@@ -81,9 +81,9 @@ static int work_all(void)
 }
 
 /* A command without a call of its own; its answer lies in the mapped memory. */
-static int pass(uint8_t opc, uint32_t cdw10)
+static int pass(uint8_t opc, uint32_t nsid, uint32_t cdw10)
 {
-	struct phyr_nvme_sqe sqe = {.opc = opc, .cdw10 = cdw10};
+	struct phyr_nvme_sqe sqe = {.opc = opc, .nsid = nsid, .cdw10 = cdw10};
 
 	return phyr_nvme_submit_sync(phyr_nvme_admin_queue(phyr_get_nvme(p)), &sqe, &map, NULL);
 }
@@ -92,7 +92,7 @@ int main(void)
 {
 	static char name[64], buf[THREADS * DEPTH * PAGE] __attribute__((aligned(PAGE)));
 	struct phyr_opts opts = {.size = sizeof(opts), .nvme.size = sizeof(opts.nvme)};
-	uint32_t log = PHYR_NVME_LOG_CDW10(PHYR_NVME_LOG_SMART, 512);
+	uint32_t log = PHYR_NVME_LOG_CDW10(PHYR_NVME_LOG_SMART, 512), all = PHYR_NVME_NSID_ALL;
 	struct phyr_nvme_ctrl_stats stats;
 	struct phyr_list list;
 	FILE *disk = tmpfile();
@@ -105,9 +105,9 @@ int main(void)
 	err = phyr_list_from_user(p, buf, sizeof(buf), &list);
 	err = err ? err : phyr_dma_map(phyr_get_dev(p), &list, PHYR_DMA_FROM_DEVICE, 0, &map);
 	if (!err) {
-		err = pass(PHYR_NVME_ADMIN_IDENTIFY, PHYR_NVME_CNS_CTRL);
+		err = pass(PHYR_NVME_ADMIN_IDENTIFY, 0, PHYR_NVME_CNS_CTRL);
 		printf("NVMe %u\n", ((struct phyr_nvme_id_ctrl *)(void *)buf)->ver >> 16);
-		err = err || work_all() || pass(PHYR_NVME_ADMIN_GET_LOG_PAGE, log);
+		err = err || work_all() || pass(PHYR_NVME_ADMIN_GET_LOG_PAGE, all, log);
 		phyr_nvme_get_stats(phyr_get_nvme(p), &stats);
 		printf("resets: %u; spare: %u %%\n", (unsigned)stats.resets,
 		       ((struct phyr_nvme_smart_log *)(void *)buf)->available_spare);

@@ -68,7 +68,10 @@ struct phyr_nvme_error_log {
 };
 PHYR_NVME_ASSERT(sizeof(struct phyr_nvme_error_log) == 64, "an error log entry is 64 bytes");
 
-/** SMART / health information: Base 5.16.1.3. Numbers of 16 bytes are little-endian, too. */
+/**
+ * SMART / health information: Base 5.16.1.3. Numbers of 16 bytes are little-endian, too. NSID ffffffffh
+ * asks for the controller's; 0h does so in revision 2.0 only.
+ */
 struct phyr_nvme_smart_log {
 	uint8_t critical_warning;
 	uint8_t temperature[2];  /* composite, kelvin */
