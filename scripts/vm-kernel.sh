@@ -14,7 +14,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 CACHE=${PHYR_CACHE:-${XDG_CACHE_HOME:-${HOME-}/.cache}/phyr}/kernels
-MODULES=(vfio-pci vfio_iommu_type1 nvme ext4) # and what they depend on
+MODULES=(vfio-pci vfio_iommu_type1 nvme crc32c_generic ext4) # and what they depend on
 
 say() { echo "vm-kernel: $*" >&2; }
 refuse() {

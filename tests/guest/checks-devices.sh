@@ -99,7 +99,9 @@ held_by_device() {
 to_the_kernel() {
 	"$PHYR" devices --unbind $nvme && [ "$(driver $nvme)" = nvme ] || return 1
 	[ "$(cat $sys/$nvme/driver_override)" = "(null)" ] || return 1
-	disk && dd if="$(disk)" of=$saved bs=1M 2>/dev/null && "$PHYR" devices --unbind $nvme | grep -q already
+	disk && dd if="$(disk)" of=$saved bs=1M 2>/dev/null || return 1
+	sha256sum <$saved | cut -d' ' -f1 >$saved.sum
+	"$PHYR" devices --unbind $nvme | grep -q already
 }
 
 mounted() {
@@ -179,6 +181,17 @@ back() {
 		"$PHYR" devices | grep -q "^$nvme .* ready$"
 }
 
+same_bytes() { # what the kernel read is what phyr reads, and an ordinary user reads
+	sum=$(cat $saved.sum)
+	group=/dev/vfio/$(basename "$(readlink $sys/$nvme/iommu_group)")
+	"$PHYR" io pci:$nvme --bs 1m --checksum --json | grep "\"sha256\":\"$sum\"" || return 1
+	! su user -c "$PHYR io pci:$nvme --bs 1m --checksum" || return 1
+	chown 1000 "$group"
+	su user -c "ulimit -l 8192; ulimit -l; $PHYR io pci:$nvme --bs 64k --checksum --json --iommu vfio" >$out
+	chown 0 "$group"
+	grep "\"sha256\":\"$sum\"" $out
+}
+
 no_driver() { # a device that the kernel has no driver for
 	"$PHYR" devices --unbind $GUEST_EDU2 | grep 'no driver of this kernel' && [ -z "$(driver $GUEST_EDU2)" ] &&
 		"$PHYR" devices --bind $GUEST_EDU2 && [ "$(driver $GUEST_EDU2)" = vfio-pci ]
@@ -211,6 +224,7 @@ if [ -d /sys/bus/pci/drivers/nvme ]; then
 	check restored restored
 	check commands-bind commands_bind
 	check back back
+	check same-bytes same_bytes
 else
 	echo "GUEST CHECK skip disks: this kernel has no driver nvme"
 fi

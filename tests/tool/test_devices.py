@@ -368,7 +368,7 @@ def may_have_memlock(wanted):
 def by_iommufd(m):
     """The device's own file and /dev/iommu do without the group's."""
     phyr(m, "--bind", NVME)
-    os.makedirs(f"{m.folder(NVME)}/vfio-dev/vfio7")
+    fake_pci.write(f"{m.folder(NVME)}/vfio-dev/vfio7/dev", "1:7\n")
     m.node("char", "1:7", f"pci0000:00/{NVME}/vfio-dev/vfio7", "vfio/devices/vfio7")
     fake_pci.write(f"{m.dev}/iommu")
     os.chmod(f"{m.dev}/iommu", 0o600)
