@@ -88,7 +88,7 @@ static int take_ranges(const struct abi_ioas_ranges *said, const struct abi_rang
 static int read_ranges(struct kernel_domain *domain, struct kernel_why *why)
 {
 	struct phyr_env *env = domain->kernel->iommu.env;
-	struct abi_range ranges[MAX_RANGES];
+	struct abi_range ranges[MAX_RANGES] = {{0}}; /* the kernel may say more than it wrote */
 	struct abi_ioas_ranges ask = {.size = sizeof(ask),
 				      .ioas = domain->ioas,
 				      .nr = MAX_RANGES,

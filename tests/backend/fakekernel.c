@@ -432,7 +432,11 @@ static int get_ranges(const struct fk_space *space, struct abi_ioas_ranges *ask)
 		*to = space->users ? (struct abi_range){fk.ranges[i].start, fk.ranges[i].last}
 				   : (struct abi_range){0, UINT64_MAX};
 	}
-	return ask->nr > room ? EMSGSIZE : 0;
+	if (ask->nr > room)
+		return EMSGSIZE;
+	if (fk.info)
+		fk.info(ask, sizeof(*ask));
+	return 0;
 }
 
 static int ioas_map(struct fk_space *space, const struct abi_ioas_map *map, bool file)

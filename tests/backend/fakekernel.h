@@ -76,7 +76,7 @@ struct fk {
 	int api_version;
 	int unviable;       /* the group that is not viable */
 	uint64_t unmap_lie; /* unmapped bytes are said to be so many fewer */
-	/* Change what VFIO_IOMMU_GET_INFO answers: size bytes. */
+	/* Change what VFIO_IOMMU_GET_INFO or IOMMU_IOAS_IOVA_RANGES answers: size bytes. */
 	void (*info)(void *buf, size_t size);
 
 	/* Failing calls: open, ioctl, and phyr_pci_find(). */
