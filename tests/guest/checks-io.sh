@@ -66,8 +66,8 @@ same_on_both() {
 	[ "$(sort -u /tmp/sums | wc -l)" -eq 1 ] && [ "$(wc -l </tmp/sums)" -eq 2 ]
 }
 
-# QEMU says that deallocated blocks read as zeroes whatever becomes of them in its image: with discard=unmap
-# they do, else the old data is still there, and this fails.
+# QEMU says that deallocated blocks read as zeroes (DLFEAT) whatever becomes of them: they do with discard=unmap,
+# which the runner gives it; without it the old data is still there, and this fails.
 trim() {
 	mix $disk "$GUEST_IOMMU" --trim 30 && has 4 '"trims_verified":true'
 }

@@ -50,7 +50,7 @@ def qemu_command(kind, kernel, initramfs, disks, serials):
     caching = "on" if kind.caching else "off"
     drives = []
     for number, (disk, addr) in enumerate(zip(disks, (4, 6)), 1):
-        drives += ["-drive", f"file={disk},format=raw,if=none,id=nv{number},file.locking=off",
+        drives += ["-drive", f"file={disk},format=raw,if=none,id=nv{number},file.locking=off,discard=unmap",
                    "-device", f"nvme,serial=phyr{number:04},drive=nv{number},addr={addr}"]
     return ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
             "-M", "q35,kernel-irqchip=off", "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",

@@ -50,7 +50,7 @@ static int step(char letter)
 int __wrap_phyr_pci_parse(const char *text, uint32_t *source);
 int __wrap_phyr_pci_parse(const char *text, uint32_t *source)
 {
-	if (strcmp(text, TARGET + 4))
+	if (strcmp(text, &TARGET[4]))
 		return -EINVAL;
 	*source = SOURCE;
 	return 0;
