@@ -118,7 +118,7 @@ def run_guest(kind, rows, common, kernel, options, tally):
     tally.say(f"{kind.name}: Linux {(kernel / 'version').read_text().strip()}, ready after {guest.ready or '-'} s, "
               f"{time.monotonic() - start:.0f} s in all; log: {guest.log_path}")
     if options.run:
-        tally.say(guest.log_path.read_text())
+        tally.say("GUEST BEGIN" + guest.log_path.read_text().partition("GUEST BEGIN")[2])
 
 
 def run_shell(kind, rows, common, kernel, options):
