@@ -133,15 +133,17 @@ class Guest:
     def watch(self, command, read_end, write_end):
         """Runs QEMU to its end, or ends it. Says what ended it, where that was not the guest."""
         qemu = subprocess.Popen(die_with_parent(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, pass_fds=[write_end])
+                                stderr=subprocess.PIPE, pass_fds=[write_end])
         os.close(write_end)
         try:
             with open(read_end, "rb", buffering=0) as checks:
-                return self.read_lines({qemu.stdout: self.kernel_line, checks: self.check_line})
+                return self.read_lines({qemu.stdout: self.kernel_line, checks: self.check_line,
+                                        qemu.stderr: self.qemu_line})
         finally:
             qemu.kill()
             qemu.wait()
             qemu.stdout.close()
+            qemu.stderr.close()
 
     def read_lines(self, takers):
         rest = {stream: b"" for stream in takers}
@@ -183,6 +185,9 @@ class Guest:
     def kernel_line(self, text):
         if not self.broken and BROKEN.search(text):
             self.broken = text.strip()
+
+    def qemu_line(self, text):
+        """Of what blocked accesses it has seen, say; for the reader of the log."""
 
     def check_line(self, text):
         begin, end, disk, ready = BEGIN.match(text), END.match(text), DISK.match(text), READY.match(text)
