@@ -136,6 +136,24 @@ bool rig_holds(const struct rig *rig, uint64_t offset, unsigned char first, uint
 	return true;
 }
 
+void rig_told(const struct rig *rig, int err, const char *call)
+{
+	assert_int_equal(rig->t.last.err, err);
+	assert_string_equal(rig->t.last.call, call);
+	assert_non_null(rig->t.last.hint);
+}
+
+void rig_leads(struct rig *rig, uint64_t iova, uint64_t offset, uint64_t len)
+{
+	struct phyr_translation tr;
+
+	for (uint64_t at = 0; at < len; at += 0x1000) {
+		assert_int_equal(phyr_domain_translate(rig->domain, iova + at, &tr), 0);
+		assert_int_equal(tr.addr, rig_addr(rig, offset + at));
+		assert_int_equal(tr.prot, PHYR_READ | PHYR_WRITE);
+	}
+}
+
 void rig_blocked(struct rig *rig, unsigned dev, uint64_t addr, uint64_t len, unsigned access,
 		 enum phyr_fault_reason reason)
 {

@@ -54,9 +54,8 @@ struct rig_kind {
 	enum phyr_sim_scatter scatter;
 };
 
-/* Kinds that the suite runs over. */
-extern const struct rig_kind rig_kinds[];
-extern const unsigned rig_nr_kinds;
+/* The kinds that the suite runs over, from 0; NULL: no more. */
+const struct rig_kind *rig_kind(unsigned i);
 #define RIG_MAX_KINDS 8
 
 struct rig {
@@ -66,7 +65,7 @@ struct rig {
 	uint32_t source[RIG_DEVICES];
 	struct phyr_iommu *iommu;
 	struct phyr_domain *domain;
-	unsigned char *memory; /* size bytes, aligned to 2 MiB */
+	unsigned char *memory; /* size bytes, on a page's edge */
 	uint64_t size;         /* at least 128 pages */
 	struct phyr_list list; /* what it is, scattered */
 
@@ -97,6 +96,11 @@ int rig_write(struct rig *rig, unsigned dev, uint64_t addr, unsigned char first,
 int rig_read(struct rig *rig, unsigned dev, uint64_t addr, unsigned char first, uint64_t len);
 /* Whether memory holds that pattern. */
 bool rig_holds(const struct rig *rig, uint64_t offset, unsigned char first, uint64_t len);
+
+/* The last report is this one, and has a hint. */
+void rig_told(const struct rig *rig, int err, const char *call);
+/* Each page of a mapping for reading and writing leads to the list's own page. */
+void rig_leads(struct rig *rig, uint64_t iova, uint64_t offset, uint64_t len);
 
 /* An access of a device is blocked at its first byte, and the fault that is told is that one. */
 void rig_blocked(struct rig *rig, unsigned dev, uint64_t addr, uint64_t len, unsigned access,

@@ -167,7 +167,7 @@ const struct rig_machine rig_sim_machine = {
 		.format = pgtbl, .scatter = scattered                                          \
 	}
 
-const struct rig_kind rig_kinds[] = {
+static const struct rig_kind kinds[] = {
 	SOFT("soft vtdss mixed", PHYR_PGTBL_VTDSS, PHYR_SIM_MIXED),
 	SOFT("soft vtdss huge", PHYR_PGTBL_VTDSS, PHYR_SIM_HUGE),
 	SOFT("soft x86_64 single", PHYR_PGTBL_X86_64, PHYR_SIM_SINGLE),
@@ -179,4 +179,9 @@ const struct rig_kind rig_kinds[] = {
 	 .scatter = PHYR_SIM_MIXED},
 };
 
-const unsigned rig_nr_kinds = ARRAY_SIZE(rig_kinds);
+_Static_assert(ARRAY_SIZE(kinds) <= RIG_MAX_KINDS, "a suite has room for all");
+
+const struct rig_kind *rig_kind(unsigned i)
+{
+	return i < ARRAY_SIZE(kinds) ? &kinds[i] : NULL;
+}
