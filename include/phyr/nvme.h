@@ -10,14 +10,14 @@
  * Every command that was taken ends exactly once, in its function, with an errno: whatever the device
  * does, and whatever becomes of it.
  *
- * A controller that fails is reset: one that says so (CSTS.CFS), that completes what was never asked,
- * that leaves a command without an end for a second timeout after an abort, or phyr_nvme_reset() says
- * so. Before anybody is told of a command's end, the device is disabled and reaches no memory. Then it
- * is brought up again and compared with what it was; each queue is made again by the next poll of its
- * own thread, which ends what was in flight: -ETIMEDOUT the late command, -ECANCELED the others. Of
- * those it is not known whether they were carried out: submit them again. A controller that can't be
- * brought up in some tries, or fails again and again, is given up: all that was in flight and all
- * later calls end with the errno of its death, one of
+ * A controller that fails is reset: one that says so (CSTS.CFS), that somebody else has disabled (by a
+ * reset of its PCI function), that completes what was never asked, that leaves a command without an end
+ * for a second timeout after an abort, or phyr_nvme_reset() says so. Before anybody is told of a command's
+ * end, the device is disabled and reaches no memory. Then it is brought up again and compared with what it
+ * was; each queue is made again by the next poll of its own thread, which ends what was in flight:
+ * -ETIMEDOUT the late command, -ECANCELED the others. Of those it is not known whether they were carried
+ * out: submit them again. A controller that can't be brought up in some tries, or fails again and again,
+ * is given up: all that was in flight and all later calls end with the errno of its death, one of
  *   -ENODEV     the registers read all ones: the device is gone
  *   -EIO        it came back as another one, or opts.max_resets is reached
  *   -ETIMEDOUT  it can't be disabled: only an IOMMU keeps it from memory

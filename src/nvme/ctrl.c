@@ -21,9 +21,11 @@ int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint)
 		*hint = "the registers read all ones: the device is gone";
 		return -ENODEV;
 	}
-	if (!(csts & PHYR_NVME_CSTS_CFS))
+	if ((csts & (PHYR_NVME_CSTS_CFS | PHYR_NVME_CSTS_RDY)) == PHYR_NVME_CSTS_RDY)
 		return 0;
-	*hint = "the controller says that it failed (CSTS.CFS)";
+	*hint = csts & PHYR_NVME_CSTS_CFS ? "the controller says that it failed (CSTS.CFS)"
+					  : "the controller was disabled (CSTS.RDY), and not by "
+					    "this driver: a reset of its function does that";
 	return -EIO;
 }
 

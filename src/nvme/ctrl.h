@@ -120,7 +120,7 @@ int phyr_nvme_enable(struct phyr_nvme *nvme);
 const char *phyr_nvme_ready_hint(int err);
 /* Shut it down as one does before power goes. 0, -ENODEV, -ETIMEDOUT; not reported. */
 int phyr_nvme_shut_down(struct phyr_nvme *nvme);
-/* What CSTS says: 0; -ENODEV, -EIO, and @hint is why; not reported. */
+/* What CSTS says of a controller that was enabled: 0; -ENODEV, -EIO, and @hint is why; not reported. */
 int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint);
 /* wait.c */
 

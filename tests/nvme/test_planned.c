@@ -345,13 +345,43 @@ static void gone_at_each_step(void **state)
 	assert_true(commands > 6); /* identify twice, queues, two to make the queue, flush */
 }
 
+/* As a reset of its function does: it is found out at the next look, long before a command is late. */
+static void disabled_by_somebody_else(void **state)
+{
+	struct ended ended[4] = {{0}}, after = {0};
+	struct phyr_regs *regs;
+	struct disk d;
+
+	disk_init(&d, NULL, 0);
+	regs = phyr_sim_dev_regs(d.rig.sdev);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(phyr_nvme_flush(d.queue, ended_fn, &ended[i]), 0);
+	regs->write(regs, PHYR_NVME_CC, 0, 4);
+	poll_all(d.queue);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(ended[i].times, 1);
+		assert_int_equal(ended[i].err, -ECANCELED);
+	}
+	assert_int_equal(stats_of(&d).resets, 1);
+	assert_int_equal(stats_of(&d).aborts, 0);
+	assert_non_null(strstr(stats_of(&d).why, "CSTS.RDY"));
+	assert_int_equal(phyr_nvme_flush(d.queue, ended_fn, &after), 0);
+	poll_all(d.queue);
+	assert_int_equal(after.err, 0);
+	disk_fini(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(optional_commands),       cmocka_unit_test(another_namespace),
-		cmocka_unit_test(formatted_and_rescanned), cmocka_unit_test(an_event_is_told),
-		cmocka_unit_test(faults_by_plan),          cmocka_unit_test(gone),
+		cmocka_unit_test(optional_commands),
+		cmocka_unit_test(another_namespace),
+		cmocka_unit_test(formatted_and_rescanned),
+		cmocka_unit_test(an_event_is_told),
+		cmocka_unit_test(faults_by_plan),
+		cmocka_unit_test(gone),
 		cmocka_unit_test(gone_at_each_step),
+		cmocka_unit_test(disabled_by_somebody_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
