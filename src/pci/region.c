@@ -59,15 +59,13 @@ static size_t find_cap(const union answer *a, uint16_t id)
 static uint64_t reach(const union answer *a, size_t areas, uint32_t nr, uint64_t end)
 {
 	struct vfio_region_sparse_mmap_area area;
-	uint64_t last;
+	uint64_t next;
 
 	for (uint32_t i = 0; i < nr; i++) {
 		memcpy(&area, a->bytes + areas + i * sizeof(area), sizeof(area));
-		last = area.offset + area.size;
-		if (last < area.offset)
-			continue;
-		if (area.offset <= end && last > end)
-			return last;
+		next = area.offset + area.size; /* one that wraps is below its offset, and end */
+		if (area.offset <= end && next > end)
+			return next;
 	}
 	return end;
 }

@@ -151,6 +151,13 @@ static int set_irqs(const struct vfio_irq_set *set)
 	return 0;
 }
 
+/* A failure to connect a vector comes when its earlier eventfd has been let go. */
+static void let_go(const struct vfio_irq_set *set)
+{
+	if (fake.irq_on == (int)set->index && set->count == 1 && *(const int32_t *)set->data >= 0)
+		fake.fds[set->start] = -1;
+}
+
 static int reset(void)
 {
 	if (fake.reset_error)
@@ -170,8 +177,11 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_end(args);
 	if (fd != fake.fd || fd < 0)
 		return __real_ioctl(fd, request, arg);
-	if (fails())
+	if (fails()) {
+		if (request == VFIO_DEVICE_SET_IRQS)
+			let_go(arg);
 		return -1;
+	}
 	switch (request) {
 	case VFIO_DEVICE_GET_INFO:
 		return get_info(arg);
