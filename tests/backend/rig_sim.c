@@ -162,9 +162,9 @@ const struct rig_machine rig_sim_machine = {
 
 #define SOFT(title, pgtbl, scattered)                                                          \
 	{                                                                                      \
-		.name = title, .machine = &rig_sim_machine, .translates = true,                \
+		.name = (title), .machine = &rig_sim_machine, .translates = true,              \
 		.write_only = (pgtbl) == PHYR_PGTBL_VTDSS, .data = DATA, .device_last = ~0ull, \
-		.format = pgtbl, .scatter = scattered                                          \
+		.format = (pgtbl), .scatter = (scattered)                                      \
 	}
 
 static const struct rig_kind kinds[] = {

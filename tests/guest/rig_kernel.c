@@ -264,10 +264,10 @@ static const struct rig_machine machine = {
 };
 
 /* write_only: Linux's VT-d driver sets the read bit of every entry, whatever was asked for. */
-#define KIND(title)                                                                     \
-	{                                                                               \
-		.name = title, .machine = &machine, .translates = true, .kernel = true, \
-		.write_only = false, .data = 2 * K + 77, .device_last = EDU_LAST        \
+#define KIND(title)                                                                       \
+	{                                                                                 \
+		.name = (title), .machine = &machine, .translates = true, .kernel = true, \
+		.write_only = false, .data = 2 * K + 77, .device_last = EDU_LAST          \
 	}
 
 const struct rig_kind *rig_kind(unsigned i)

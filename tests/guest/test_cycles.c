@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many links and unlinks in windows that are kept, and many windows taken and given back: at the end
- * the kernel holds what it held, by its own count of locked and pinned memory, of mappings, and of what
- * there is to unmap. Descriptors come from outside, so that the kernel can be asked behind phyr's back.
+ * Many links and unlinks in windows that are kept, many windows taken and given back, and devices that
+ * come and go: at the end the kernel holds what it held, by its own count of locked and pinned memory,
+ * of mappings, and of what there is to unmap. For the first two descriptors come from outside, so that
+ * the kernel can be asked behind phyr's back.
  */
 #include "guest/rig_kernel.h"
 
@@ -21,6 +22,7 @@
 #define K       0x1000ull
 #define CYCLES  100000
 #define TAKEN   10000
+#define TIMES   50
 #define WINDOWS 8
 #define LEN     (WINDOWS * 4 * K)
 
@@ -219,6 +221,51 @@ static void windows_taken_and_given_back(void **state)
 	many(take_and_give_back, TAKEN, "windows");
 }
 
+/* Two devices in a domain of a backend of its own, a mapping, and everything goes again. */
+static void come_and_go(struct tenv *t, const unsigned char *p)
+{
+	const uint32_t sources[] = {rig_kernel_source("GUEST_EDU"),
+				    rig_kernel_source("GUEST_EDU2")};
+	struct phyr_domain *domain;
+	struct phyr_iommu *iommu;
+	struct phyr_dev *devs[2];
+	phyr_dma_addr_t dma;
+
+	if (rig_kernel_is_iommufd())
+		assert_int_equal(phyr_iommufd_create(&t->env, &iommu), 0);
+	else
+		assert_int_equal(phyr_vfio_create(&t->env, &iommu), 0);
+	assert_int_equal(phyr_domain_create(iommu, &domain), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(phyr_dev_create(domain, sources[i], NULL, &devs[i]), 0);
+	assert_int_equal(phyr_dma_map_phys(devs[1], phyr_space_user(), (uintptr_t)p, K,
+					   PHYR_DMA_TO_DEVICE, 0, &dma),
+			 0);
+	phyr_dma_unmap_phys(devs[1], dma, K, PHYR_DMA_TO_DEVICE, 0);
+	for (unsigned i = 0; i < 2; i++)
+		phyr_dev_destroy(devs[i]);
+	phyr_domain_destroy(domain);
+	phyr_iommu_destroy(iommu);
+}
+
+static void devices_come_and_go(void **state)
+{
+	unsigned char *p =
+		mmap(NULL, K, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t files = open_files(), locked = status_of("VmLck"), pinned = status_of("VmPin");
+	struct tenv t;
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	tenv_init(&t, NULL);
+	for (unsigned i = 0; i < TIMES; i++)
+		come_and_go(&t, p);
+	tenv_fini(&t);
+	assert_int_equal(open_files(), files);
+	assert_int_equal(status_of("VmLck"), locked);
+	assert_int_equal(status_of("VmPin"), pinned);
+	munmap(p, K);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, init, fini)
 
 int main(void)
@@ -226,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(links_in_kept_windows),
 		TEST(windows_taken_and_given_back),
+		cmocka_unit_test(devices_come_and_go),
 	};
 
 	rig_kernel_is_iommufd();
