@@ -42,13 +42,29 @@ struct phyr_opts rig_opts(void)
 	};
 }
 
+const char *rig_drive = "GUEST_NVME";
+
 const char *rig_target(void)
 {
 	static char target[64];
 
-	assert_non_null(getenv("GUEST_NVME"));
-	snprintf(target, sizeof(target), "pci:%s", getenv("GUEST_NVME"));
+	assert_non_null(getenv(rig_drive));
+	snprintf(target, sizeof(target), "pci:%s", getenv(rig_drive));
 	return target;
+}
+
+struct phyr_nvme_done rig_admin(struct rig *r, const struct phyr_nvme_sqe *sqe, void *page)
+{
+	struct phyr_nvme_done done = {0};
+	struct phyr_dma_map map;
+	struct phyr_list list;
+
+	assert_int_equal(phyr_list_from_user(r->p, page, 4096, &list), 0);
+	assert_int_equal(phyr_dma_map(phyr_get_dev(r->p), &list, PHYR_DMA_FROM_DEVICE, 0, &map), 0);
+	phyr_nvme_submit_sync(phyr_nvme_admin_queue(r->nvme), sqe, &map, &done);
+	phyr_dma_unmap(phyr_get_dev(r->p), &map);
+	phyr_list_release(r->p, &list);
+	return done;
 }
 
 void rig_open(struct rig *r, const struct phyr_opts *opts)

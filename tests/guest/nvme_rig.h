@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include <phyr/nvme_spec.h>
 #include <phyr/phyr.h>
 
 #define SLOT  131072u /* bytes of an I/O */
@@ -32,7 +33,9 @@ struct rig {
 
 /* Defaults of a check: the backend that the guest is about, writable, 64 commands. */
 struct phyr_opts rig_opts(void);
-/* "pci:" and the first drive's address. */
+/* The variable that has the drive's address; the first drive's, unless a program says otherwise. */
+extern const char *rig_drive;
+/* "pci:" and that address. */
 const char *rig_target(void);
 void rig_open(struct rig *r, const struct phyr_opts *opts);
 void rig_close(struct rig *r);
@@ -65,6 +68,9 @@ void io_do(struct rig *r, unsigned slot, uint64_t where, bool write);
 #define PCI_COMMAND_MEMORY 0x2
 #define PCI_COMMAND_MASTER 0x4
 uint32_t rig_command(struct rig *r);
+
+/* An admin command to its end, with a page for its data. */
+struct phyr_nvme_done rig_admin(struct rig *r, const struct phyr_nvme_sqe *sqe, void *page);
 
 uint64_t clock_ns(void);
 

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define READY_NS (5000 * MS)
+#define READY_NS   (5000 * MS)
+#define PAIR_BYTES (64u << 10)
 
 _Noreturn void give_up(const char *what, int err)
 {
@@ -127,8 +128,9 @@ void pair_reset(struct pair *q)
 void pair_make(struct probe *h, struct pair *q, unsigned id, unsigned entries)
 {
 	*q = (struct pair){.id = id, .entries = entries};
-	q->sq = phyr_dma_alloc(h->dev, entries * sizeof(*q->sq), &q->sq_dma);
-	q->cq = phyr_dma_alloc(h->dev, entries * sizeof(*q->cq), &q->cq_dma);
+	/* more than they need, to lie on a page of any size that a controller has */
+	q->sq = phyr_dma_alloc(h->dev, PAIR_BYTES, &q->sq_dma);
+	q->cq = phyr_dma_alloc(h->dev, PAIR_BYTES, &q->cq_dma);
 	if (!q->sq || !q->cq)
 		give_up("memory for a queue", -ENOMEM);
 	pair_reset(q);
@@ -136,8 +138,8 @@ void pair_make(struct probe *h, struct pair *q, unsigned id, unsigned entries)
 
 void pair_free(struct probe *h, struct pair *q)
 {
-	phyr_dma_free(h->dev, q->entries * sizeof(*q->sq), q->sq, q->sq_dma);
-	phyr_dma_free(h->dev, q->entries * sizeof(*q->cq), (void *)(uintptr_t)q->cq, q->cq_dma);
+	phyr_dma_free(h->dev, PAIR_BYTES, q->sq, q->sq_dma);
+	phyr_dma_free(h->dev, PAIR_BYTES, (void *)(uintptr_t)q->cq, q->cq_dma);
 }
 
 uint16_t push(struct probe *h, struct pair *q, struct phyr_nvme_sqe cmd)
