@@ -39,6 +39,7 @@ disk() { # the drive's block device, once the kernel has it
 }
 
 keep() { # keep HOW...: held until let_go
+	: >$out.held
 	/checks/hold "$@" >$out.held &
 	holder=$!
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -118,6 +119,7 @@ mounted() {
 mounted_elsewhere() { # in a mount namespace of another process
 	grep -q 'ext[24]$' /proc/filesystems || { echo "this kernel has no file system for a disk"; return 77; }
 	mkdir -p /tmp/elsewhere
+	: >$out.held
 	unshare -m sh -c "mount $(disk) /tmp/elsewhere && echo held && exec sleep 100" >$out.held &
 	holder=$!
 	sleep 1

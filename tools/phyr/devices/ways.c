@@ -116,7 +116,9 @@ static bool is_in_the_way(const struct device *other)
 {
 	const char *driver = other->info.driver;
 
-	return driver[0] && !other->info.bridge && !is_vfio(driver) && strcmp(driver, "pci-stub") &&
+	return driver[0] && !other->info.bridge && !is_vfio(driver) &&
+	       strcmp(driver, "pci-st"
+			      "ub") &&
 	       strcmp(driver, "pcieport");
 }
 
