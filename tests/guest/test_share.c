@@ -65,15 +65,18 @@ static void two_engines_share(void **state)
 	rig_unmap(&r, iova, K);
 }
 
-/* One mapping, two drives and an engine: what one drive reads, the other writes. */
+/* One mapping, two drives and an engine: what one drive reads, the other writes. Both are then as before. */
 static void two_drives_share(void **state)
 {
+	static unsigned char was[LEN];
 	struct disk first, second;
 	uint64_t iova;
 
 	assert_int_equal(rig_map(&r, 0, LEN, RW, &iova), 0);
 	disk_open(&first, r.domain, rig_kernel_source("GUEST_NVME"));
 	disk_open(&second, r.domain, rig_kernel_source("GUEST_NVME2"));
+	assert_int_equal(disk_move(&second, 0, iova, LEN, PHYR_WRITE), 0);
+	memcpy(was, r.memory, LEN);
 	assert_int_equal(disk_move(&first, 64, iova, LEN, PHYR_WRITE), 0);
 	assert_true(disk_is_pattern(r.memory, 64 * 512, LEN));
 	assert_int_equal(disk_move(&second, 0, iova, LEN, PHYR_READ), 0);
@@ -81,6 +84,8 @@ static void two_drives_share(void **state)
 	memset(r.memory, 0, LEN);
 	assert_int_equal(disk_move(&second, 0, iova, LEN, PHYR_WRITE), 0);
 	assert_true(disk_is_pattern(r.memory, 64 * 512, LEN));
+	memcpy(r.memory, was, LEN);
+	assert_int_equal(disk_move(&second, 0, iova, LEN, PHYR_READ), 0);
 	disk_close(&second);
 	assert_int_equal(rig_write(&r, 0, iova, 9, 512), 0);
 	assert_true(rig_holds(&r, 0, 9, 512));
