@@ -42,14 +42,12 @@ struct phyr_opts rig_opts(void)
 	};
 }
 
-const char *rig_drive = "GUEST_NVME";
-
 const char *rig_target(void)
 {
 	static char target[64];
 
-	assert_non_null(getenv(rig_drive));
-	snprintf(target, sizeof(target), "pci:%s", getenv(rig_drive));
+	assert_non_null(getenv("GUEST_NVME"));
+	snprintf(target, sizeof(target), "pci:%s", getenv("GUEST_NVME"));
 	return target;
 }
 

@@ -33,9 +33,7 @@ struct rig {
 
 /* Defaults of a check: the backend that the guest is about, writable, 64 commands. */
 struct phyr_opts rig_opts(void);
-/* The variable that has the drive's address; the first drive's, unless a program says otherwise. */
-extern const char *rig_drive;
-/* "pci:" and that address. */
+/* "pci:" and the first drive's address. */
 const char *rig_target(void);
 void rig_open(struct rig *r, const struct phyr_opts *opts);
 void rig_close(struct rig *r);

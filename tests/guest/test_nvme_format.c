@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Format NVM passed through to QEMU's controller, and the driver that looks again: the second drive, whose
- * data is lost. */
+/* Format NVM passed through to QEMU's controller, and the driver that looks again. The first drive loses its
+ * data. */
 #include "nvme_rig.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define DRIVE_BYTES (32u << 20)
+#define DRIVE_BYTES (64u << 20)
 
 static const struct phyr_nvme_id_ns *identify(struct rig *r)
 {
@@ -84,6 +84,5 @@ int main(void)
 		cmocka_unit_test(blocks_with_metadata_are_refused),
 	};
 
-	rig_drive = "GUEST_NVME2";
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
