@@ -148,6 +148,7 @@ static void vfio_detach(struct kernel_domain *domain, struct kernel_dev *dev)
 	struct kernel_why why;
 
 	if (!domain->kernel->foreign) {
+		phyr_vfio_stop(domain, dev->fd);
 		phyr_kernel_close(dev->fd);
 		phyr_vfio_put_group(domain, dev->group);
 		if (!phyr_vfio_has_group(domain)) {

@@ -17,6 +17,11 @@ int phyr_vfio_get_group(struct kernel_domain *domain, const struct phyr_pci_info
 /* A device less. Its descriptor is closed already. */
 void phyr_vfio_put_group(struct kernel_domain *domain, struct kernel_group *group);
 
+/* vfio_master.c */
+
+/* Keep a device from memory, whoever else holds its file; before that is closed. */
+void phyr_vfio_stop(struct kernel_domain *domain, int fd);
+
 /* vfio_info.c */
 
 struct vfio_info {

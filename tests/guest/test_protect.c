@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <phyr/dma.h>
 #include <phyr/source.h>
@@ -262,6 +263,39 @@ static void after_detach(void **state)
 	rig_unmap(&f.rig, iova, K);
 }
 
+/*
+ * Somebody else holds the device's file, as the child of a fork does, and has its registers mapped: it
+ * can be told to go on after it was detached, and nothing arrives. On vfio the kernel does not tell of
+ * it: the device is no bus master any more.
+ */
+static void after_detach_by_who_else_has_it(void **state)
+{
+	uint32_t source = f.rig.source[1];
+	struct edu second;
+	uint64_t iova;
+	int fd, held;
+
+	assert_int_equal(rig_map(&f.rig, 0, K, PHYR_READ | PHYR_WRITE, &iova), 0);
+	memset(f.rig.memory, OTHER, K);
+	assert_int_equal(phyr_domain_attach(f.rig.domain, source), 0);
+	assert_int_equal(phyr_vfio_device_fd(f.rig.iommu, source, &fd), 0);
+	held = dup(fd);
+	assert_true(held >= 0);
+	assert_int_equal(edu_open_fd(&second, &f.rig.t.env, held, source), 0);
+	assert_true(edu_run(&second, iova, 64, PHYR_READ));
+	memset(f.rig.memory, 0, K);
+	assert_true(edu_run(&second, iova, 64, PHYR_WRITE));
+	assert_int_equal(f.rig.memory[63], OTHER);
+	phyr_domain_detach(f.rig.domain, source);
+	memset(f.rig.memory, SECRET, K);
+	assert_true(edu_run(&second, iova, 64, PHYR_WRITE));
+	for (uint64_t i = 0; i < K; i++)
+		assert_int_equal(f.rig.memory[i], SECRET);
+	edu_close(&second);
+	close(held);
+	rig_unmap(&f.rig, iova, K);
+}
+
 /* A drive reads its blocks into memory that it may not write. That it reports success is QEMU's answer. */
 static void command_is_blocked(struct disk *disk, uint32_t source, uint64_t iova)
 {
@@ -311,11 +345,16 @@ static void drive_and_read_only_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(page_past_the_window), TEST(read_only_window),
+		TEST(page_past_the_window),
+		TEST(read_only_window),
 
-		TEST(after_unmap),          TEST(after_unlink),
-		TEST(after_free),           TEST(after_detach),
-		TEST(drive_after_unmap),    TEST(drive_and_read_only_window),
+		TEST(after_unmap),
+		TEST(after_unlink),
+		TEST(after_free),
+		TEST(after_detach),
+		TEST(after_detach_by_who_else_has_it),
+		TEST(drive_after_unmap),
+		TEST(drive_and_read_only_window),
 	};
 
 	rig_kernel_is_iommufd();
