@@ -29,17 +29,21 @@ static const struct node *node_of(const struct machine *m, const struct sign *s,
 	return NULL;
 }
 
-/* What a sign says is used of the device; NULL: nothing. */
-static const char *used_of(const struct machine *m, const struct sign *s, const struct device *d)
+/* Whether a sign is of the device, and what it says is used of it. */
+static bool used_of(const struct machine *m, const struct sign *s, const struct device *d,
+		    const char **what)
 {
 	const struct node *n;
 
+	*what = s->what[0] ? s->what : d->name;
 	if (s->any_owner)
-		return is_vfio(d->info.driver) ? d->name : NULL;
+		return is_vfio(d->info.driver);
 	if (s->by_owner)
-		return s->owner != d->info.source ? NULL : s->what[0] ? s->what : d->name;
+		return s->owner == d->info.source;
 	n = node_of(m, s, d);
-	return n ? n->name : NULL;
+	if (n)
+		*what = n->name;
+	return n != NULL;
 }
 
 /* The same mount is seen in several namespaces, the same process by several descriptors. */
@@ -62,9 +66,9 @@ void uses_each(const struct machine *m, const struct device *d, use_fn *fn, void
 {
 	for (size_t i = 0; i < m->nr_signs; i++) {
 		const struct sign *s = &m->signs[i];
-		const char *what = used_of(m, s, d);
+		const char *what;
 
-		if (what && !is_said(m, i) && !fn(arg, s->kind, what, s->by))
+		if (used_of(m, s, d, &what) && !is_said(m, i) && !fn(arg, s->kind, what, s->by))
 			return;
 	}
 }

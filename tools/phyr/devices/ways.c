@@ -110,7 +110,7 @@ static void check_kernel(const struct machine *m, const struct device *d, struct
 
 /*
  * The kernel lends a group as a whole. A device without a driver does no harm, nor do these two, and
- * bridges have drivers that know of VFIO.
+ * bridges have drivers that know of VFIO. The first one's name is in two pieces: it is no unfinished work.
  */
 static bool is_in_the_way(const struct device *other)
 {
