@@ -147,15 +147,14 @@ static void ask_csi(struct probe *h)
 	static const uint8_t cns[] = {0x05, 0x06, 0x07, 0x0a, 0x1a, 0x1b, 0x00, 0x01};
 	static const uint8_t csi[] = {0, 1, 2, 0x30, 0xff};
 
-	for (size_t i = 0; i < sizeof(cns) * sizeof(csi); i++) {
-		unsigned k = (unsigned)(i / sizeof(csi)), c = csi[i % sizeof(csi)];
-		struct phyr_nvme_sqe cmd = identify(h, cns[k], cns[k] & 4 || !cns[k] ? 1 : 0);
+	for (size_t k = 0; k < sizeof(cns); k++)
+		for (size_t i = 0; i < sizeof(csi); i++) {
+			bool of_ns = cns[k] == 0x05 || cns[k] == 0x07 || !cns[k];
+			struct phyr_nvme_sqe cmd = identify(h, cns[k], of_ns);
 
-		if (cns[k] == 0x06)
-			cmd.nsid = 0;
-		cmd.cdw11 = PHYR_NVME_CDW11_CSI(c);
-		tell(h, &h->admin, cmd, "identify.%02x.csi.%02x", cns[k], c);
-	}
+			cmd.cdw11 = PHYR_NVME_CDW11_CSI(csi[i]);
+			tell(h, &h->admin, cmd, "identify.%02x.csi.%02x", cns[k], csi[i]);
+		}
 }
 
 void ask_identify(struct probe *h)
