@@ -203,7 +203,8 @@ PHYR_API int phyr_iommufd_from_fds(struct phyr_env *env, const struct phyr_iommu
 /**
  * The VFIO descriptor of a device that is attached to a domain of a kernel backend, for phyr_pci_open().
  *
- * @param fd  out: the backend's, valid until the device is detached; written on success only
+ * @param fd  out: the backend's, valid until the device is detached, so close first what phyr_pci_open() made
+ *            of it; written on success only
  * @return 0; -ENODEV it is attached to none; -EOPNOTSUPP the backend is not the kernel's
  */
 PHYR_API int phyr_vfio_device_fd(struct phyr_iommu *iommu, uint32_t source, int *fd);
