@@ -5,7 +5,8 @@
 #
 #   debian    Debian's own 6.12, unpacked from its package; VFIO type1 as modules
 #   iommufd   built from Debian's source of 6.12 with tests/guest/linux-iommufd.config, about 3 minutes
-#   next      the same of the newest kernel of Debian unstable; a cached one is not brought up to date
+#   next      the same of the newest kernel of Debian unstable, and tests/guest/linux-next.config; a cached
+#             one is not brought up to date
 #
 # Nothing is installed. Kernels are kept in ${PHYR_CACHE:-${XDG_CACHE_HOME:-~/.cache}/phyr}/kernels, in a
 # folder whose name holds the package's version and a hash of what else decides; each is made beside it
@@ -15,6 +16,8 @@ cd "$(dirname "$0")/.."
 
 CACHE=${PHYR_CACHE:-${XDG_CACHE_HOME:-${HOME-}/.cache}/phyr}/kernels
 MODULES=(vfio-pci vfio_iommu_type1 nvme crc32c_generic ext4) # and what they depend on
+CONFIG=tests/guest/linux-iommufd.config
+CONFIG_NEXT=tests/guest/linux-next.config
 
 say() { echo "vm-kernel: $*" >&2; }
 refuse() {
@@ -101,22 +104,22 @@ make_debian() {
 }
 
 make_iommufd() {
-	build "$1" "$2" linux-source-6.12
+	build "$1" "$2" linux-source-6.12 "$CONFIG"
 }
 
 make_next() {
 	use_unstable "$2/apt" || refuse "can't have the lists of Debian unstable"
-	build "$1" "$2" "$(stands_for linux-source)"
+	build "$1" "$2" "$(stands_for linux-source)" "$CONFIG" "$CONFIG_NEXT"
 }
 
-# build DIR WORK PACKAGE: from the source that a package holds.
+# build DIR WORK PACKAGE CONFIG...: from the source that a package holds.
 build() {
 	local source=$2/source log=$CACHE/build-$kind.log
 	fetch "$3" "$2"
 	dpkg-deb --fsys-tarfile "$2/$3"_*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
 		(mkdir "$source" && tar -xJ -C "$source" --strip-components=1)
-	cp tests/guest/linux-iommufd.config "$1/config.asked"
-	say "building Linux with tests/guest/linux-iommufd.config; its output is in $log"
+	cat "${@:4}" >"$1/config.asked"
+	say "building Linux with ${*:4}; its output is in $log"
 	{
 		KCONFIG_ALLCONFIG=$1/config.asked make -C "$source" allnoconfig &&
 			make -C "$source" -j"$(nproc)" bzImage
@@ -133,7 +136,8 @@ build() {
 fingerprint() {
 	case $1 in
 	debian) echo "${MODULES[*]}" | sha256sum ;;
-	iommufd | next) sha256sum <tests/guest/linux-iommufd.config ;;
+	iommufd) sha256sum <$CONFIG ;;
+	next) cat $CONFIG $CONFIG_NEXT | sha256sum ;;
 	esac | cut -c1-12
 }
 
