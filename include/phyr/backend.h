@@ -140,7 +140,10 @@ PHYR_API int phyr_vfio_create(struct phyr_env *env, struct phyr_iommu **out);
  *
  * Each domain is an IOAS of one iommufd, and takes any number of devices.
  *
- * It maps no device's registers, and of files (MAP_FILE, 6.13) memfd and hugetlb ones: -EFAULT for others.
+ * It maps no device's registers by their address. Of files (MAP_FILE, 6.13) it maps those that are memory
+ * (memfd, tmpfs, hugetlb), and what VFIO gives out of a BAR as a dma-buf (6.19): -EFAULT for others, past
+ * their end, and for a device to write what the descriptor or a seal keeps from being written. Pages that
+ * are mapped stay the device's when the file is cut below them; the file has them no more.
  *
  * @param env  NULL: the hosted one
  * @return 0; -EINVAL a member of the env is missing; -ENOENT there is no /dev/iommu, or nothing behind it;

@@ -104,6 +104,9 @@ void phyr_kernel_close(int fd);
 int phyr_kernel_ioctl(int fd, unsigned long request, void *arg);
 /* The same for a domain, whose calls are counted. */
 int phyr_kernel_call(struct kernel_domain *domain, int fd, unsigned long request, void *arg);
+/* Whether a file may be written by its descriptor: it is open for that, and not sealed. True of what is no
+ * descriptor, which the kernel says itself. */
+bool phyr_kernel_may_write(int fd);
 /* Whether locked memory of this process is limited; then *limit is its bytes. */
 bool phyr_kernel_memlock(uint64_t *limit);
 

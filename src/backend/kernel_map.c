@@ -138,6 +138,22 @@ static int no_iova(const struct mapper *m, uint64_t iova, uint64_t len)
 					: "no iova is allowed before a device is attached");
 }
 
+static bool is_file(const struct mapper *m)
+{
+	return m->space && m->space->kind == PHYR_KIND_FD;
+}
+
+/* The kernel does not look at how a file was opened, nor at its seals: a device could write what its
+ * owner has lent for reading. */
+static int check_file(const struct mapper *m, uint64_t iova)
+{
+	if (!is_file(m) || !(m->prot & PHYR_WRITE) || phyr_kernel_may_write(m->space->fd))
+		return 0;
+	return map_fail(
+		m, .err = -EFAULT, .iova = iova,
+		.hint = "the file is open for reading, or sealed: a device may not write it");
+}
+
 /* What the call asks for, as a whole. Under the domain's lock. */
 static int check_call(struct mapper *m, uint64_t iova, const struct phyr_cursor *cur)
 {
@@ -215,8 +231,6 @@ static int reserve(const struct mapper *m, const struct phyr_cursor *cur, struct
 /* The kernel's answer in the seam's words. */
 static int error_of(const struct mapper *m, int err)
 {
-	bool is_file = m->space && m->space->kind == PHYR_KIND_FD;
-
 	switch (err) {
 	case -EEXIST:
 	case -EFAULT:
@@ -224,10 +238,11 @@ static int error_of(const struct mapper *m, int err)
 	case -ENOSPC:
 		return err;
 	case -EINVAL:
-		return is_file ? -EFAULT : -ERANGE;
+		return is_file(m) ? -EFAULT : -ERANGE;
 	case -EBADF:
+	case -ENODEV:
 	case -EOPNOTSUPP:
-		return is_file ? -EFAULT : -EIO;
+		return is_file(m) ? -EFAULT : -EIO;
 	case -EOVERFLOW:
 		return -ERANGE;
 	default:
@@ -241,9 +256,11 @@ static const char *hint_of(const struct mapper *m, int err, bool is_memlock)
 	case -EEXIST:
 		return "somebody else has mapped the iova in this iova space";
 	case -EFAULT:
-		if (m->space && m->space->kind == PHYR_KIND_FD)
-			return "the kernel does not map this file, or not there: it takes memfd "
-			       "and hugetlb files, not past their end";
+		if (is_file(m))
+			return "the kernel does not map this file, or not there: it takes files of "
+			       "memory (memfd, tmpfs, hugetlb) and, from 6.19 on, dma-bufs of "
+			       "VFIO, "
+			       "not past their end";
 		return m->domain->kernel->type->no_memory;
 	case -ENOMEM:
 		return is_memlock ? "locked memory is limited (ulimit -l): raise RLIMIT_MEMLOCK; "
@@ -315,8 +332,10 @@ int phyr_kernel_map(void *ctx, uint64_t iova, const struct phyr_space *space,
 	struct walk w;
 	uint64_t nr;
 	bool live;
-	int err;
+	int err = check_file(&m, iova);
 
+	if (err)
+		return err;
 	env_lock(env, &domain->lock);
 	err = check_call(&m, iova, cur);
 	if (!err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls: a negative errno is what they return, and errno itself is left alone. */
+#define _GNU_SOURCE /* F_GET_SEALS */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/ioctl.h>
@@ -51,6 +52,15 @@ int phyr_kernel_call(struct kernel_domain *domain, int fd, unsigned long request
 {
 	atomic_count_add(&domain->ioctls, 1);
 	return phyr_kernel_ioctl(fd, request, arg);
+}
+
+bool phyr_kernel_may_write(int fd)
+{
+	const int sealed = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+	int was = errno, mode = fcntl(fd, F_GETFL), seals = fcntl(fd, F_GET_SEALS);
+
+	errno = was;
+	return mode < 0 || ((mode & O_ACCMODE) != O_RDONLY && (seals < 0 || !(seals & sealed)));
 }
 
 /* CAP_IPC_LOCK frees from the limit; it is in the first of the two words. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Backends vfio and iommufd on a fake kernel: making them, devices and groups, what is allowed. */
+#define _GNU_SOURCE /* memfd_create */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,15 +8,19 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backend/kernel_abi.h"
 #include "backend/kernelrig.h"
 #include "core/bits.h"
 #include "core/err.h"
 
-#define ATTACH "phyr_domain_attach"
+#define ATTACH  "phyr_domain_attach"
+#define NO_FILE 4000 /* a descriptor of nothing, which the fake kernel does not look at */
 
 static struct krig r;
 
@@ -449,29 +454,71 @@ static void not_the_kernels(void **state)
 	phyr_iommu_destroy(direct);
 }
 
+/* A kernel that maps files. */
+static int init_files(void **state)
+{
+	init_bare(state);
+	fk.map_file = true;
+	assert_int_equal(krig_make(&r), 0);
+	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
+	return phyr_domain_attach(r.domain, DEV);
+}
+
+static int map_file(int fd, uint64_t iova, unsigned prot)
+{
+	const struct phyr_space file = {.kind = PHYR_KIND_FD, .fd = fd};
+	struct phyr_cursor cur;
+
+	phyr_cursor_init_range(&cur, 0, K);
+	return phyr_domain_map(r.domain, iova, &file, &cur, prot);
+}
+
+/* To read yes, to write no: and the kernel, which would do it, is not asked. */
+static void only_to_read(int fd)
+{
+	uint64_t ioctls = krig_stats(&r).ioctls;
+
+	assert_int_equal(map_file(fd, 2 * M, RW), -EFAULT);
+	krig_told(&r, -EFAULT, "phyr_domain_map");
+	assert_int_equal(map_file(fd, 2 * M, PHYR_WRITE), -EFAULT);
+	krig_told(&r, -EFAULT, "phyr_domain_map");
+	assert_int_equal(krig_stats(&r).ioctls, ioctls);
+	assert_int_equal(map_file(fd, 2 * M, PHYR_READ), 0);
+	assert_int_equal(krig_unmap(&r, 2 * M, K), 0);
+}
+
+static void files_to_read(void **state)
+{
+	const int seals[] = {F_SEAL_FUTURE_WRITE, F_SEAL_WRITE};
+	int fd = open("/dev/null", O_RDONLY);
+
+	only_to_read(fd);
+	close(fd);
+	for (unsigned i = 0; i < ARRAY_SIZE(seals); i++) {
+		fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+		assert_int_equal(map_file(fd, 2 * M, RW), 0);
+		assert_int_equal(krig_unmap(&r, 2 * M, K), 0);
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, seals[i]), 0);
+		only_to_read(fd);
+		close(fd);
+	}
+}
+
 /* Offsets into a file, where the kernel has that. */
 static void files_are_mapped(void **state)
 {
-	const struct phyr_space file = {.kind = PHYR_KIND_FD, .fd = 9};
+	const struct phyr_space file = {.kind = PHYR_KIND_FD, .fd = NO_FILE};
 	struct phyr_cursor cur;
 
-	krig_fini(&r);
-	fk_init();
-	tenv_init(&r.t, NULL);
-	fk.map_file = true;
-	assert_int_equal(krig_make(&r), 0);
 	assert_int_equal(r.iommu->caps->kinds, 1 << PHYR_KIND_USER | 1 << PHYR_KIND_FD);
-	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
-	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
 	phyr_cursor_init_range(&cur, 3 * K, 2 * K);
 	assert_int_equal(phyr_domain_map(r.domain, M, &file, &cur, RW), 0);
 	krig_leads_to(&r, M, 3 * K, 2 * K, RW);
 	assert_true(fk_find(fk_only_space(), M)->file);
 	fk.fail_cmd = ABI_IOAS_MAP_FILE;
-	for (unsigned i = 0; i < 3; i++) {
-		fk.fail_err = (const int[]){EINVAL, EBADF, EOPNOTSUPP}[i];
-		phyr_cursor_init_range(&cur, 0, K);
-		assert_int_equal(phyr_domain_map(r.domain, 2 * M, &file, &cur, RW), -EFAULT);
+	for (unsigned i = 0; i < 4; i++) {
+		fk.fail_err = (const int[]){EINVAL, EBADF, EOPNOTSUPP, ENODEV}[i];
+		assert_int_equal(map_file(NO_FILE, 2 * M, RW), -EFAULT);
 		krig_told(&r, -EFAULT, "phyr_domain_map");
 	}
 	fk.fail_cmd = 0;
@@ -507,7 +554,8 @@ int main(void)
 		BOTH(bad_ranges),
 		VFIO(broken_chain),
 		BOTH(not_the_kernels),
-		IOMMUFD(files_are_mapped),
+		{"files_are_mapped", files_are_mapped, init_files, fini, NULL},
+		{"files_to_read", files_to_read, init_files, fini, NULL},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
