@@ -255,29 +255,35 @@ static void kind(void **state)
 #define BAD  -EFAULT
 #define USER PHYR_KIND_USER
 
+#define ROW(n, m, k, vfio, iommufd, files, ...)                                          \
+	{                                                                                \
+		.name = n, .make = m, .kind = k, .on_vfio = vfio, .on_iommufd = iommufd, \
+		.on_files = files, ##__VA_ARGS__                                         \
+	}
+
 static const struct row rows[] = {
 	/* name, kind; on vfio, on iommufd, on iommufd that maps files */
-	{"ram", make_bare, PHYR_KIND_RAM, NO, NO, NO},
-	{"mmio", make_bare, PHYR_KIND_MMIO, NO, NO, NO},
-	{"p2p", make_bare, PHYR_KIND_P2P, NO, NO, NO},
-	{"user_anonymous", make_anonymous, USER, 0, 0, 0, .flags = PROT_READ | PROT_WRITE},
-	{"user_read_only", make_anonymous, USER, BAD, BAD, BAD, .flags = PROT_READ},
-	{"user_hole", make_hole, USER, BAD, BAD, BAD},
-	{"user_memfd", make_memfd, USER, 0, 0, 0},
-	{"user_hugetlb", make_memfd, USER, 0, 0, 0, .flags = MFD_HUGETLB},
-	{"user_disk_file_private", make_disk_file, USER, 0, 0, 0, .flags = MAP_PRIVATE},
-	{"user_disk_file_shared", make_disk_file, USER, BAD, BAD, BAD},
-	{"user_disk_file_to_read", make_disk_file, USER, 0, 0, 0, .prot = PHYR_READ},
-	{"user_bar", make_bar, USER, 0, BAD, BAD},
-	{"user_udmabuf", make_udmabuf, USER, BAD, BAD, BAD},
-	{"user_dma_heap", make_dma_heap, USER, BAD, BAD, BAD},
-	{"file_memfd", make_memfd, PHYR_KIND_FD, NO, NO, 0},
-	{"file_hugetlb", make_memfd, PHYR_KIND_FD, NO, NO, 0, .flags = MFD_HUGETLB},
-	{"file_tmpfs", make_tmpfs_file, PHYR_KIND_FD, NO, NO, 0},
-	{"file_disk", make_disk_file, PHYR_KIND_FD, NO, NO, BAD},
-	{"file_udmabuf", make_udmabuf, PHYR_KIND_FD, NO, NO, BAD},
-	{"file_dma_heap", make_dma_heap, PHYR_KIND_FD, NO, NO, BAD},
-	{"file_bar", make_bar, PHYR_KIND_FD, NO, NO, 0},
+	ROW("ram", make_bare, PHYR_KIND_RAM, NO, NO, NO),
+	ROW("mmio", make_bare, PHYR_KIND_MMIO, NO, NO, NO),
+	ROW("p2p", make_bare, PHYR_KIND_P2P, NO, NO, NO),
+	ROW("user_anonymous", make_anonymous, USER, 0, 0, 0, .flags = PROT_READ | PROT_WRITE),
+	ROW("user_read_only", make_anonymous, USER, BAD, BAD, BAD, .flags = PROT_READ),
+	ROW("user_hole", make_hole, USER, BAD, BAD, BAD),
+	ROW("user_memfd", make_memfd, USER, 0, 0, 0),
+	ROW("user_hugetlb", make_memfd, USER, 0, 0, 0, .flags = MFD_HUGETLB),
+	ROW("user_disk_file_private", make_disk_file, USER, 0, 0, 0, .flags = MAP_PRIVATE),
+	ROW("user_disk_file_shared", make_disk_file, USER, BAD, BAD, BAD),
+	ROW("user_disk_file_to_read", make_disk_file, USER, 0, 0, 0, .prot = PHYR_READ),
+	ROW("user_bar", make_bar, USER, 0, BAD, BAD),
+	ROW("user_udmabuf", make_udmabuf, USER, BAD, BAD, BAD),
+	ROW("user_dma_heap", make_dma_heap, USER, BAD, BAD, BAD),
+	ROW("file_memfd", make_memfd, PHYR_KIND_FD, NO, NO, 0),
+	ROW("file_hugetlb", make_memfd, PHYR_KIND_FD, NO, NO, 0, .flags = MFD_HUGETLB),
+	ROW("file_tmpfs", make_tmpfs_file, PHYR_KIND_FD, NO, NO, 0),
+	ROW("file_disk", make_disk_file, PHYR_KIND_FD, NO, NO, BAD),
+	ROW("file_udmabuf", make_udmabuf, PHYR_KIND_FD, NO, NO, BAD),
+	ROW("file_dma_heap", make_dma_heap, PHYR_KIND_FD, NO, NO, BAD),
+	ROW("file_bar", make_bar, PHYR_KIND_FD, NO, NO, 0),
 };
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
