@@ -14,6 +14,7 @@
 #include <phyr/source.h>
 
 #include "guest/disk.h"
+#include "guest/memory.h"
 
 #define K   0x1000ull
 #define LEN (4 * K)
@@ -92,35 +93,6 @@ static void two_drives_share(void **state)
 	rig_unmap(&r, iova, LEN);
 }
 
-/* The device whose memory is mapped for another one: only its registers are wanted. */
-struct neighbour {
-	struct phyr_domain *domain;
-	struct phyr_pci *pci;
-	struct phyr_regs *bar;
-	uint32_t source;
-};
-
-static void neighbour_open(struct neighbour *n)
-{
-	int fd;
-
-	n->source = rig_kernel_source("GUEST_SHM");
-	assert_int_equal(phyr_domain_create(r.iommu, &n->domain), 0);
-	assert_int_equal(phyr_domain_attach(n->domain, n->source), 0);
-	assert_int_equal(phyr_vfio_device_fd(r.iommu, n->source, &fd), 0);
-	assert_int_equal(phyr_pci_open(&r.t.env, fd, n->source, &n->pci), 0);
-	assert_int_equal(phyr_pci_set_master(n->pci, true), 0); /* and memory decoding */
-	assert_int_equal(phyr_pci_map_bar(n->pci, 2, &n->bar), 0);
-	assert_non_null(n->bar->base);
-}
-
-static void neighbour_close(struct neighbour *n)
-{
-	phyr_pci_close(n->pci);
-	phyr_domain_detach(n->domain, n->source);
-	phyr_domain_destroy(n->domain);
-}
-
 static void bar_is_written(const struct phyr_list *list, unsigned char *bar)
 {
 	struct phyr_cursor cur;
@@ -156,18 +128,18 @@ static void bar_is_refused(const struct phyr_list *list)
 
 static void bar_of_another_device(void **state)
 {
-	struct neighbour n;
+	struct memory_bar bar;
 	struct phyr_list list;
 
-	neighbour_open(&n);
+	memory_bar_open(&bar, r.iommu);
 	phyr_list_init(&list, NULL, phyr_space_user());
-	assert_int_equal(phyr_source_append(&list, (const void *)n.bar->base, K), 0);
+	assert_int_equal(phyr_source_append(&list, (const void *)bar.regs->base, K), 0);
 	if (rig_kernel_is_iommufd())
 		bar_is_refused(&list);
 	else
-		bar_is_written(&list, (unsigned char *)n.bar->base);
+		bar_is_written(&list, (unsigned char *)bar.regs->base);
 	phyr_list_fini(&list);
-	neighbour_close(&n);
+	memory_bar_close(&bar);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, init, fini)
