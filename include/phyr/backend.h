@@ -109,7 +109,8 @@ PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
  *
  * Mappings outlive the devices of their domain, and wait for the next one. Memory is looked at and pinned
  * only while a device is there: one that cannot reach what is mapped, because its memory is gone or its
- * iova is not allowed to the device, is not attached (-EBUSY). The first attach is what allows any iova.
+ * iova is not allowed to the device, is not attached (-EBUSY). The first attach is what allows any iova,
+ * and sets the granule; while no device is there afterwards, none is forbidden.
  *
  * Beside the errors of the seam, map and unmap give -EIO for what the kernel says and phyr has no word
  * for; the report's limit is its errno. If a map fails and the kernel then does not undo its first part

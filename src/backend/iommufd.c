@@ -69,12 +69,12 @@ static uint64_t page_sizes(uint64_t alignment)
 	return is_pow2(granule) ? granule | (wished & ~(granule - 1)) : 0;
 }
 
-static int take_ranges(const struct abi_ioas_ranges *said, const struct abi_range *ranges,
-		       struct phyr_aperture *aperture)
+static int take_ranges(const struct kernel_domain *domain, const struct abi_ioas_ranges *said,
+		       const struct abi_range *ranges, struct phyr_aperture *aperture)
 {
 	if (said->nr > MAX_RANGES)
 		return -EOPNOTSUPP;
-	phyr_kernel_aperture_begin(aperture, page_sizes(said->alignment));
+	phyr_kernel_aperture_begin(domain, aperture, page_sizes(said->alignment));
 	if (!aperture->page_sizes)
 		return -EOPNOTSUPP;
 	for (uint32_t i = 0; i < said->nr; i++) {
@@ -87,7 +87,6 @@ static int take_ranges(const struct abi_ioas_ranges *said, const struct abi_rang
 /* Read what is allowed now. */
 static int read_ranges(struct kernel_domain *domain, struct kernel_why *why)
 {
-	struct phyr_env *env = domain->kernel->iommu.env;
 	struct abi_range ranges[MAX_RANGES] = {{0}}; /* the kernel may say more than it wrote */
 	struct abi_ioas_ranges ask = {.size = sizeof(ask),
 				      .ioas = domain->ioas,
@@ -100,15 +99,13 @@ static int read_ranges(struct kernel_domain *domain, struct kernel_why *why)
 		return phyr_kernel_refuse(why, err,
 					  "the kernel has no memory to say what is allowed");
 	if (err >= 0)
-		err = take_ranges(&ask, ranges, &aperture);
+		err = take_ranges(domain, &ask, ranges, &aperture);
 	if (err < 0)
 		return phyr_kernel_refuse(
 			why, -EOPNOTSUPP,
 			"the kernel does not say which iova are allowed, allows none, "
 			"or says what cannot be");
-	env_lock(env, &domain->lock);
-	domain->aperture = aperture;
-	env_unlock(env, &domain->lock);
+	phyr_kernel_allow(domain, &aperture, UINT64_MAX);
 	return 0;
 }
 

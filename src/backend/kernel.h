@@ -91,6 +91,7 @@ struct kernel_domain {
 	struct phyr_lock lock; /* all that follows */
 	struct record record;
 	struct phyr_aperture aperture; /* page_sizes 0: nothing was attached yet */
+	uint64_t granule;              /* the first aperture's: none has a smaller one after it */
 	uint64_t limit;                /* mappings that the kernel takes; UINT64_MAX: any number */
 	bool live; /* the kernel holds what the record says; false: a container without a group */
 };
@@ -123,13 +124,18 @@ void phyr_kernel_destroy(struct phyr_iommu *iommu);
 int phyr_kernel_attach(void *ctx, uint32_t source);
 void phyr_kernel_detach(void *ctx, uint32_t source);
 void phyr_kernel_aperture(void *ctx, struct phyr_aperture *out);
+/* What is allowed from now on, and how many mappings the kernel takes. */
+void phyr_kernel_allow(struct kernel_domain *domain, const struct phyr_aperture *aperture,
+		       uint64_t limit);
 /* Fill in why, and return its errno. */
 int phyr_kernel_refuse(struct kernel_why *why, int err, const char *hint);
 
 /* kernel_aperture.c */
 
-/* Begin an aperture of the given page sizes, of which those of 4 KiB to 1 GiB are taken. */
-void phyr_kernel_aperture_begin(struct phyr_aperture *aperture, uint64_t page_sizes);
+/* Begin an aperture of the given page sizes, of which those of 4 KiB to 1 GiB are taken. Its granule
+ * is at least that of the domain, by whose granules memory is mapped. */
+void phyr_kernel_aperture_begin(const struct kernel_domain *domain, struct phyr_aperture *aperture,
+				uint64_t page_sizes);
 /* Add an allowed range; they come in order. False: they do not, or make no sense. */
 bool phyr_kernel_aperture_add(struct phyr_aperture *aperture, uint64_t start, uint64_t last);
 /* After the last one; false: there was none that can be used. */

@@ -14,9 +14,12 @@
 /* The smallest and the largest leaf that an aperture may name, and all between. */
 #define LEAVES (((uint64_t)1 << 31) - ((uint64_t)1 << 12))
 
-void phyr_kernel_aperture_begin(struct phyr_aperture *aperture, uint64_t page_sizes)
+void phyr_kernel_aperture_begin(const struct kernel_domain *domain, struct phyr_aperture *aperture,
+				uint64_t page_sizes)
 {
 	*aperture = (struct phyr_aperture){.start = 1, .page_sizes = page_sizes & LEAVES};
+	if (aperture->page_sizes && kernel_granule(aperture) < domain->granule)
+		aperture->page_sizes = (page_sizes & LEAVES & -domain->granule) | domain->granule;
 }
 
 static bool is_empty(const struct phyr_aperture *aperture)

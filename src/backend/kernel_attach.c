@@ -18,6 +18,19 @@ int phyr_kernel_refuse(struct kernel_why *why, int err, const char *hint)
 	return err;
 }
 
+void phyr_kernel_allow(struct kernel_domain *domain, const struct phyr_aperture *aperture,
+		       uint64_t limit)
+{
+	struct phyr_env *env = domain->kernel->iommu.env;
+
+	env_lock(env, &domain->lock);
+	domain->aperture = *aperture;
+	domain->limit = limit;
+	if (!domain->granule)
+		domain->granule = kernel_granule(aperture);
+	env_unlock(env, &domain->lock);
+}
+
 /* Where a device's entry is linked, or the list's end. Under the lock. */
 static struct kernel_dev **find(struct kernel *kernel, uint32_t source)
 {

@@ -64,12 +64,10 @@ static int open_device(struct kernel_domain *domain, struct kernel_dev *dev, str
 	return 0;
 }
 
-/* Read what is allowed now. had: mappings that the container has of ours. */
-static int read_info(struct kernel_domain *domain, bool had, struct kernel_why *why)
+/* Read what is allowed now. */
+static int read_info(struct kernel_domain *domain, struct vfio_info *info, struct kernel_why *why)
 {
-	struct phyr_env *env = domain->kernel->iommu.env;
-	struct vfio_info info;
-	int err = phyr_vfio_read_info(domain, &info);
+	int err = phyr_vfio_read_info(domain, info);
 
 	if (err == -ENOMEM)
 		return phyr_kernel_refuse(why, err,
@@ -79,13 +77,25 @@ static int read_info(struct kernel_domain *domain, bool had, struct kernel_why *
 			why, -EOPNOTSUPP,
 			"the kernel does not say which iova are allowed (Linux 5.4 and "
 			"newer do), allows none, or says what cannot be");
-	env_lock(env, &domain->lock);
-	domain->aperture = info.aperture;
-	domain->limit = info.left;
-	if (had && info.left != UINT64_MAX)
-		domain->limit += domain->record.nr;
-	env_unlock(env, &domain->lock);
 	return 0;
+}
+
+/* Let it hold. had: mappings of ours that the container had when it was read. */
+static void allow(struct kernel_domain *domain, const struct vfio_info *info, uint64_t had)
+{
+	uint64_t left = info->left;
+
+	phyr_kernel_allow(domain, &info->aperture, left == UINT64_MAX ? left : left + had);
+}
+
+/* Without a group there is nothing that could forbid an iova. */
+static void allow_all(struct kernel_domain *domain)
+{
+	struct phyr_aperture all;
+
+	phyr_kernel_aperture_begin(domain, &all, domain->aperture.page_sizes | domain->granule);
+	phyr_kernel_aperture_add(&all, 0, KERNEL_LAST);
+	phyr_kernel_allow(domain, &all, domain->limit);
 }
 
 static void set_live(struct kernel_domain *domain, bool live)
@@ -97,7 +107,8 @@ static void set_live(struct kernel_domain *domain, bool live)
 	env_unlock(env, &domain->lock);
 }
 
-/* The container has its first group: it takes the mappings that were made before. */
+/* The container has its first group: it takes the mappings that were made before. Only then does what it
+ * allows hold: a device that is refused here changes nothing. */
 static int come_alive(struct kernel_domain *domain, struct kernel_why *why)
 {
 	int err = phyr_kernel_replay(domain);
@@ -119,19 +130,34 @@ static int come_alive(struct kernel_domain *domain, struct kernel_why *why)
 static int attach_own(struct kernel_domain *domain, struct kernel_dev *dev,
 		      const struct phyr_pci_info *info, struct kernel_why *why)
 {
+	uint64_t had = domain->live ? domain->record.nr : 0;
+	struct vfio_info said;
 	int err = phyr_vfio_get_group(domain, info, &dev->group, why);
 
 	if (err)
 		return err;
 	err = open_device(domain, dev, why);
 	if (!err)
-		err = read_info(domain, domain->live, why);
+		err = read_info(domain, &said, why);
 	if (!err && !domain->live)
 		err = come_alive(domain, why);
 	if (err) {
 		phyr_kernel_close(dev->fd);
 		phyr_vfio_put_group(domain, dev->group);
+		return err;
 	}
+	allow(domain, &said, had);
+	return 0;
+}
+
+/* What is allowed may have changed in a container that has a group. 0, or why->err. */
+static int allow_again(struct kernel_domain *domain, struct kernel_why *why)
+{
+	struct vfio_info said;
+	int err = read_info(domain, &said, why);
+
+	if (!err)
+		allow(domain, &said, domain->record.nr);
 	return err;
 }
 
@@ -139,7 +165,7 @@ static int vfio_attach(struct kernel_domain *domain, struct kernel_dev *dev,
 		       const struct phyr_pci_info *info, struct kernel_why *why)
 {
 	if (domain->kernel->foreign)
-		return read_info(domain, true, why);
+		return allow_again(domain, why);
 	return attach_own(domain, dev, info, why);
 }
 
@@ -153,11 +179,12 @@ static void vfio_detach(struct kernel_domain *domain, struct kernel_dev *dev)
 		phyr_vfio_put_group(domain, dev->group);
 		if (!phyr_vfio_has_group(domain)) {
 			set_live(domain, false);
+			allow_all(domain);
 			return;
 		}
 	}
 	/* More may be allowed now; if the kernel does not say, what was allowed holds. */
-	read_info(domain, true, &why);
+	allow_again(domain, &why);
 }
 
 static int vfio_map(struct kernel_domain *domain, const struct phyr_space *space,

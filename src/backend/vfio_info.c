@@ -89,7 +89,7 @@ int phyr_vfio_read_info(struct kernel_domain *domain, struct vfio_info *info)
 		return err;
 	if (said.head.argsz > sizeof(said) || !(said.head.flags & VFIO_IOMMU_INFO_PGSIZES))
 		return -EOPNOTSUPP;
-	phyr_kernel_aperture_begin(&info->aperture, said.head.iova_pgsizes);
+	phyr_kernel_aperture_begin(domain, &info->aperture, said.head.iova_pgsizes);
 	if (!info->aperture.page_sizes || !read_ranges(&said, &info->aperture))
 		return -EOPNOTSUPP;
 	info->left = read_left(&said);

@@ -357,6 +357,62 @@ static void second_device_takes_away(void **state)
 	phyr_domain_detach(r.domain, DEV2);
 }
 
+/*
+ * A device that is not attached after all changes nothing of what is allowed: neither one that cannot reach
+ * what is mapped, nor one whose iova somebody holds.
+ */
+static void refused_device_changes_nothing(void **state)
+{
+	struct phyr_iova *iova = phyr_domain_iova(r.domain);
+	const uint64_t high = 1ull << 40;
+
+	assert_int_equal(phyr_iova_alloc_at(iova, high, 2 * K), 0);
+	assert_int_equal(krig_map(&r, high, MEMORY, K), 0);
+	phyr_domain_detach(r.domain, DEV);
+	fk.ranges[1].last = (1ull << 39) - 1;
+	if (r.vfio) /* the fake iommufd does not look at what is mapped; Linux does */
+		attach_fails(DEV2, -EBUSY);
+	assert_int_equal(krig_unmap(&r, high, K), 0);
+
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EBUSY);
+	krig_told(&r, -EBUSY, ATTACH);
+	assert_int_equal(krig_map(&r, high, MEMORY, 2 * K), 0);
+	fk.ranges[1].last = (1ull << 48) - 1;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+	krig_leads_to(&r, high, MEMORY, 2 * K, RW);
+	assert_int_equal(krig_unmap(&r, high, 2 * K), 0);
+	phyr_iova_free(iova, high, 2 * K);
+}
+
+/* What was mapped by a large granule is unmapped by it, though a smaller one would do now. */
+static void granule_stays(void **state)
+{
+	const uint64_t at = M + 5 * K;
+
+	krig_fini(&r);
+	fk_init();
+	tenv_init(&r.t, NULL);
+	fk.page_sizes = 0x10000;
+	assert_int_equal(krig_make(&r), 0);
+	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+	assert_int_equal(krig_map(&r, at, MEMORY + 5 * K, K), 0);
+	assert_int_equal(krig_map(&r, 2 * M, MEMORY, K), 0);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), 0);
+	fk.page_sizes = 0x40201000;
+	phyr_domain_detach(r.domain, DEV2);
+	assert_int_equal(krig_unmap(&r, at, K), 0);
+	phyr_domain_detach(r.domain, DEV);
+	assert_int_equal(krig_unmap(&r, 2 * M, K), 0);
+
+	/* Nor is anything mapped meanwhile that the first device could not take. */
+	assert_int_equal(krig_map(&r, at, MEMORY + 5 * K, K), 0);
+	fk.page_sizes = 0x10000;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+	krig_leads_to(&r, M, MEMORY, 16 * K, RW);
+	assert_int_equal(krig_unmap(&r, at, K), 0);
+}
+
 /* Ranges that make no sense, or are more than an aperture can say. */
 static void bad_ranges(void **state)
 {
@@ -551,6 +607,8 @@ int main(void)
 		BOTH(allowed_iova),
 		BOTH(nothing_before_a_device),
 		BOTH(second_device_takes_away),
+		BOTH(refused_device_changes_nothing),
+		BOTH(granule_stays),
 		BOTH(bad_ranges),
 		VFIO(broken_chain),
 		BOTH(not_the_kernels),
