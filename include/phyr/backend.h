@@ -115,7 +115,8 @@ PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
  * Beside the errors of the seam, map and unmap give -EIO for what the kernel says and phyr has no word
  * for; the report's limit is its errno. If a map fails and the kernel then does not undo its first part
  * either, that is reported, too (a second report), and that part keeps its iova. After an unmap that
- * failed with -EIO, devices may still reach the memory.
+ * failed with -EIO, devices may still reach the memory. On descriptors from outside, parts of it may be
+ * unmapped then, and others not.
  *
  * A child of a fork must not use a backend of its parent.
  */

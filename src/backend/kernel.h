@@ -156,7 +156,8 @@ int phyr_kernel_map(void *ctx, uint64_t iova, const struct phyr_space *space,
 int phyr_kernel_unmap(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather *gather);
 int phyr_kernel_translate(void *ctx, uint64_t iova, struct phyr_translation *out);
 /* Unmap in the kernel what the record has in [start, last], and that alone; by one call where it
- * lies together. What was unmapped is out of the record. 0 or a negative errno. */
+ * lies together. What was unmapped is out of the record; what was not keeps nothing else from it. 0 or
+ * the first errno. */
 int phyr_kernel_unmap_ours(struct kernel_domain *domain, uint64_t start, uint64_t last);
 /* One call that unmaps bytes; -EIO: the kernel says another number. */
 int phyr_kernel_unmap_bytes(struct kernel_domain *domain, uint64_t iova, uint64_t len,

@@ -72,36 +72,47 @@ static bool next_stretch(const struct record *record, uint64_t start, uint64_t l
 {
 	struct record_run run;
 
-	if (!phyr_record_next(record, start, stretch) || stretch->iova > last)
+	if (start > last || !phyr_record_next(record, start, stretch) || stretch->iova > last)
 		return false;
 	while (phyr_record_find(record, stretch->iova + stretch->len, &run) && run.iova <= last)
 		stretch->len += run.len;
 	return true;
 }
 
+/* Unmap them, and take them out of the record. */
+static int unmap_stretch(struct kernel_domain *domain, const struct record_run *at)
+{
+	struct phyr_env *env = domain->kernel->iommu.env;
+	int err = phyr_kernel_unmap_bytes(domain, at->iova, at->len, at->len);
+
+	if (err)
+		return err;
+	env_lock(env, &domain->lock);
+	phyr_record_remove(&domain->record, at->iova, at->iova + (at->len - 1));
+	env_unlock(env, &domain->lock);
+	return 0;
+}
+
 int phyr_kernel_unmap_ours(struct kernel_domain *domain, uint64_t start, uint64_t last)
 {
 	struct phyr_env *env = domain->kernel->iommu.env;
-	struct record_run at;
-	int err = 0;
+	int first = 0;
 
-	while (!err && start <= last) {
+	for (;;) {
+		struct record_run at;
 		bool found;
+		int err;
 
 		env_lock(env, &domain->lock);
 		found = next_stretch(&domain->record, start, last, &at);
 		env_unlock(env, &domain->lock);
 		if (!found)
-			return 0;
+			return first;
+		err = unmap_stretch(domain, &at);
+		if (!first)
+			first = err;
 		start = at.iova + at.len;
-		err = phyr_kernel_unmap_bytes(domain, at.iova, at.len, at.len);
-		if (err)
-			return err;
-		env_lock(env, &domain->lock);
-		phyr_record_remove(&domain->record, at.iova, start - 1);
-		env_unlock(env, &domain->lock);
 	}
-	return 0;
 }
 
 /* Nothing is in the kernel: a container without a group. */

@@ -306,6 +306,27 @@ static void nothing_stays(void **state)
 	they_unmap(M + K);
 }
 
+/* One part that the kernel does not unmap, or that the owner has unmapped, keeps no other. */
+static void one_part_fails(void **state)
+{
+	const struct phyr_range apart[] = {{MEMORY, K}, {MEMORY + 8 * K, K}};
+
+	assert_int_equal(krig_map(&r, M, MEMORY, K), 0);
+	assert_int_equal(krig_map(&r, 2 * M, MEMORY, K), 0);
+	assert_int_equal(krig_map_ranges(&r, 3 * M, apart, 2), 0);
+	they_unmap(M);
+	assert_int_equal(krig_unmap(&r, M, M + K), -EIO);
+	krig_told(&r, -EIO, "phyr_domain_unmap");
+	assert_int_equal(fk_nr_maps(), 2);
+	assert_int_equal(krig_map(&r, M, MEMORY, K), -EEXIST); /* its iova stays taken */
+	krig_told(&r, -EEXIST, "phyr_domain_map");
+	phyr_domain_detach(r.domain, DEV);
+	phyr_domain_destroy(r.domain);
+	assert_int_equal(fk_nr_maps(), 0);
+	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+}
+
 #define VFIO(f)                                      \
 	{                                            \
 #f " vfio", f, init, fini, (void *)1 \
@@ -321,7 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(create_errors),      IOMMUFD(no_such_ioas),         VFIO(no_iommu),
 		BOTH(one_domain),         BOTH(devices_are_those_given), BOTH(theirs_is_left_alone),
-		BOTH(kernel_unmaps_less), BOTH(nothing_stays),
+		BOTH(kernel_unmaps_less), BOTH(nothing_stays),           BOTH(one_part_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
