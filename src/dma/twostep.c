@@ -189,7 +189,8 @@ int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state
 		return 0;
 	return env_fail(dev->env, .err = err, .call = call, .iova = state->addr + offset,
 			.has_iova = true, .len = size,
-			.hint = "an edge is no edge of a link; unlink whole links");
+			.hint = phyr_window_unmap_hint(
+				err, "an edge is no edge of a link; unlink whole links"));
 }
 
 void phyr_dma_iova_free(struct phyr_dev *dev, struct phyr_dma_iova_state *state)

@@ -61,6 +61,16 @@ int phyr_window_unmap(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t len)
 	return err;
 }
 
+/* Give back a window in which a map failed, unless the kernel did not undo the part that it had mapped. */
+static __attribute__((noinline)) void free_unfilled(struct phyr_dev *dev,
+						    const struct phyr_dma_iova_state *window)
+{
+	struct phyr_translation at;
+
+	if (phyr_domain_translate(dev->domain, window->addr, &at))
+		phyr_window_free(dev, window);
+}
+
 int phyr_window_fill(struct phyr_dev *dev, const struct phyr_dma_iova_state *window,
 		     const struct window_fill *fill)
 {
@@ -74,8 +84,16 @@ int phyr_window_fill(struct phyr_dev *dev, const struct phyr_dma_iova_state *win
 		}
 		phyr_window_unmap(dev, window->addr, window->size);
 	}
-	phyr_window_free(dev, window);
+	free_unfilled(dev, window);
 	return err;
+}
+
+const char *phyr_window_unmap_hint(int err, const char *edge)
+{
+	return err == -EIO
+		       ? "the kernel did not unmap it: the device may still reach the memory, and "
+			 "its iova stays taken"
+		       : edge;
 }
 
 bool phyr_window_has_link(struct phyr_dev *dev, const char *call,
@@ -105,6 +123,7 @@ bool phyr_window_close(struct phyr_dev *dev, const char *call,
 	}
 	env_fail(dev->env, .err = err, .call = call, .iova = state->addr, .has_iova = true,
 		 .len = mapped_len,
-		 .hint = "this is not what was mapped: it stays mapped, and keeps its iova");
+		 .hint = phyr_window_unmap_hint(err, "this is not what was mapped: it stays "
+						     "mapped, and keeps its iova"));
 	return false;
 }

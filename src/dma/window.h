@@ -48,7 +48,8 @@ void phyr_window_free(struct phyr_dev *dev, const struct phyr_dma_iova_state *st
 
 /*
  * Map all of @fill at a window that was taken just now, and make it visible; on failure nothing is
- * mapped and the window is given back. What fails below reports itself.
+ * mapped and the window is given back, unless what was mapped could not be undone. What fails below
+ * reports itself.
  * @return 0; as domain_map(), domain_sync_map()
  */
 int phyr_window_fill(struct phyr_dev *dev, const struct phyr_dma_iova_state *window,
@@ -56,9 +57,12 @@ int phyr_window_fill(struct phyr_dev *dev, const struct phyr_dma_iova_state *win
 
 /*
  * Unmap [addr, addr + len), wait for the invalidation; the iova stays taken.
- * @return 0; -EINVAL, -ERANGE as domain_unmap(): nothing changed
+ * @return 0; -EINVAL, -ERANGE as domain_unmap(): nothing changed; -EIO the kernel's, see there
  */
 int phyr_window_unmap(struct phyr_dev *dev, phyr_dma_addr_t addr, uint64_t len);
+
+/* What is said when it fails; @edge unless the kernel did. */
+const char *phyr_window_unmap_hint(int err, const char *edge);
 
 /* Whether a link begins @offset bytes into a window that is to be given back; then that is reported. */
 bool phyr_window_has_link(struct phyr_dev *dev, const char *call,

@@ -181,6 +181,76 @@ static void sync_map_that_fails(void **state)
 	rig_fini(&r);
 }
 
+static const struct phyr_iommu_ops *real_ops;
+
+/* A kernel that maps the first page, fails, and then does not take that back either. */
+static int maps_half(void *ctx, uint64_t iova, const struct phyr_space *space,
+		     struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather)
+{
+	struct phyr_cursor first = *cur;
+
+	first.left = K4 - (iova & (K4 - 1));
+	assert_int_equal(real_ops->map(ctx, iova, space, &first, prot, gather), 0);
+	return -EIO;
+}
+
+static int unmaps_nothing(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather *gather)
+{
+	return -EIO;
+}
+
+/* Iova behind which memory still is, is not given out again. */
+static void what_stays_mapped_keeps_its_iova(void **state)
+{
+	struct phyr_gather gather;
+	struct phyr_iommu_ops ops;
+	struct phyr_list list;
+	struct phyr_dma_map m;
+	struct rig r;
+	uint64_t dma, kept;
+
+	rig_init(&r, &rig_vtdss);
+	rig_list(&r, &list, rig_mixed, 4);
+	real_ops = r.domain->ops;
+	ops = *real_ops;
+	ops.map = maps_half;
+	r.domain->ops = &ops;
+	assert_int_equal(phyr_dma_map(r.dev, &list, 0, 0, &m), -EIO);
+	assert_int_equal(m.how, PHYR_DMA_NONE);
+	kept = m.state.addr;
+	assert_int_equal(rig_iova(&r), (list.len + (kept & (K4 - 1)) + K4 - 1) & -K4);
+	r.domain->ops = real_ops;
+	assert_int_equal(phyr_dma_map(r.dev, &list, 0, 0, &m), 0);
+	assert_int_not_equal(m.state.addr, kept);
+	phyr_dma_unmap(r.dev, &m);
+
+	phyr_gather_init(&gather);
+	assert_int_equal(phyr_domain_unmap(r.domain, kept, K4 - (kept & (K4 - 1)), &gather), 0);
+	phyr_domain_sync(r.domain, &gather);
+	phyr_iova_free(phyr_domain_iova(r.domain), kept & -K4, rig_iova(&r));
+
+	/* Nor when what was mapped is not unmapped; what is said then is no word of edges. */
+	assert_int_equal(phyr_dma_map_phys(r.dev, NULL, 0x5000, K4, 0, 0, &dma), 0);
+	ops = *real_ops;
+	ops.unmap = unmaps_nothing;
+	r.domain->ops = &ops;
+	tenv_restart(&r.t);
+	phyr_dma_unmap_phys(r.dev, dma, K4, 0, 0);
+	assert_non_null(strstr(r.t.last.hint, "may still reach"));
+	assert_report(&r, -EIO, "phyr_dma_unmap_phys", 0, K4);
+	assert_int_equal(rig_iova(&r), K4);
+	assert_int_equal(
+		phyr_dma_iova_unlink(r.dev, &(struct phyr_dma_iova_state){.addr = dma, .size = K4},
+				     0, K4, 0, 0),
+		-EIO);
+	assert_non_null(strstr(r.t.last.hint, "may still reach"));
+	assert_report(&r, -EIO, "phyr_dma_iova_unlink", 0, K4);
+	r.domain->ops = real_ops;
+	phyr_dma_unmap_phys(r.dev, dma, K4, 0, 0);
+	phyr_list_fini(&list);
+	rig_fini(&r);
+}
+
 /* An address that the table can't hold: told by the table, or with its run's number. */
 static void address_too_wide(void **state)
 {
@@ -213,6 +283,7 @@ int main(void)
 		cmocka_unit_test(out_of_reach),
 		cmocka_unit_test(out_of_reach_index),
 		cmocka_unit_test(sync_map_that_fails),
+		cmocka_unit_test(what_stays_mapped_keeps_its_iova),
 		cmocka_unit_test(address_too_wide),
 	};
 
