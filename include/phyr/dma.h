@@ -146,7 +146,8 @@ PHYR_API bool phyr_dma_iova_try_alloc(struct phyr_dev *dev, struct phyr_dma_iova
  * @return 0; -EINVAL alignment, length 0, past 2^64, dir, attrs, an address that is a dma list's;
  *         -ERANGE past the window, or none, or an address that the table cannot hold; -EEXIST linked
  *         already;
- *         -EOPNOTSUPP kind of space; -ENOMEM. Nothing is linked on failure.
+ *         -EOPNOTSUPP kind of space; -ENOMEM; on kernel backends also -EFAULT, -ENOSPC, -EIO as
+ *         phyr_domain_map(). Nothing is linked on failure.
  */
 PHYR_API int phyr_dma_iova_link(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				const struct phyr_space *space, phyr_addr_t addr, uint64_t offset,
@@ -190,7 +191,7 @@ PHYR_API int phyr_dma_iova_sync(struct phyr_dev *dev, struct phyr_dma_iova_state
  * Cost: one walk and one invalidation, waited for; no allocation.
  * @return 0; -EINVAL size 0, an edge that is no edge of a link, a dir or attrs that there are
  *         not (they are not compared with the link's); -ERANGE past the window, or none.
- *         Nothing changed then.
+ *         Nothing changed then. On kernel backends also -EIO as phyr_domain_unmap().
  */
 PHYR_API int phyr_dma_iova_unlink(struct phyr_dev *dev, struct phyr_dma_iova_state *state,
 				  uint64_t offset, uint64_t size, enum phyr_dma_dir dir,
@@ -230,7 +231,8 @@ PHYR_API void phyr_dma_iova_destroy(struct phyr_dev *dev, struct phyr_dma_iova_s
  * @param out    the dma address of its first byte; written on success only
  * @return 0; -EINVAL length 0, past 2^64, dir, attrs, an address that is a dma list's; -EOPNOTSUPP
  *         kind of space, or out of the device's reach (a bounce would be needed); -ERANGE an address
- *         that the table cannot hold; -ENOSPC no iova; -ENOMEM
+ *         that the table cannot hold; -ENOSPC no iova; -ENOMEM; on kernel backends also -EFAULT,
+ *         -ENOSPC, -EIO as phyr_domain_map()
  */
 PHYR_API int phyr_dma_map_phys(struct phyr_dev *dev, const struct phyr_space *space,
 			       phyr_addr_t addr, uint64_t size, enum phyr_dma_dir dir,
@@ -288,7 +290,8 @@ struct phyr_dma_map {
  * where tables exist; all others O(runs).
  * @return 0; -EINVAL empty list, dir, attrs, a list of dma addresses; -EOPNOTSUPP kind of space, or
  *         out of the device's reach (a bounce would be needed); -ERANGE an address that the table
- *         cannot hold; -ENOSPC no iova; -ENOMEM. Nothing is mapped on failure.
+ *         cannot hold; -ENOSPC no iova; -ENOMEM; on kernel backends also -EFAULT, -ENOSPC, -EIO as
+ *         phyr_domain_map(). Nothing is mapped on failure.
  */
 PHYR_API int phyr_dma_map(struct phyr_dev *dev, const struct phyr_list *src, enum phyr_dma_dir dir,
 			  unsigned attrs, struct phyr_dma_map *m);
@@ -358,7 +361,8 @@ PHYR_API int phyr_dma_map_next(struct phyr_dev *dev, const struct phyr_dma_map *
  * @param addr  out: its dma address, aligned as the physical address is, but for a bus offset;
  *              written on success only
  * @return the CPU pointer; NULL (see the report): -EINVAL size; -EOPNOTSUPP out of the device's reach,
- *         or a domain that takes no RAM; -ENOSPC no iova; -ENOMEM
+ *         or a domain that does not take the environment's memory; -ENOSPC no iova; -ENOMEM; on kernel
+ *         backends also -EFAULT, -ENOSPC, -EIO as phyr_domain_map()
  */
 PHYR_API void *phyr_dma_alloc(struct phyr_dev *dev, uint64_t size, phyr_dma_addr_t *addr);
 /**

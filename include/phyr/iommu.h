@@ -98,7 +98,8 @@ struct phyr_iommu_ops {
 
 	/** Let a device use the domain. @return 0; -EBUSY it is attached, here or elsewhere;
 	 *  -ENODEV no such device; -EOPNOTSUPP it does not take the domain's table; -ENOMEM; kernel
-	 *  backends also what open(2) says of the device's file */
+	 *  backends also what open(2) says of the device's file, and -EIO sysfs says of it what
+	 *  cannot be */
 	int (*attach)(void *ctx, uint32_t source);
 	/** Take it out, if it is attached here (else nothing happens); when this returns, none of
 	 *  its accesses goes through the domain. */
@@ -109,8 +110,9 @@ struct phyr_iommu_ops {
 	/**
 	 * As phyr_pgtbl_map(). The caller syncs what the gather then holds, failed or not.
 	 * @param space  what the cursor's addresses mean, of a kind in caps->kinds; NULL: RAM
-	 * @return as phyr_pgtbl_map(); kernel backends also -EFAULT memory that is not there or may not
-	 *         be written, -ENOSPC no entry left in the kernel's table
+	 * @return as phyr_pgtbl_map(); kernel backends also -ERANGE iova that is not allowed, -EFAULT
+	 *         memory that is not there or may not be written, -ENOSPC no entry left in the kernel's
+	 *         table, -EIO what the kernel says and there is no word for
 	 */
 	int (*map)(void *ctx, uint64_t iova, const struct phyr_space *space,
 		   struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather);
@@ -118,7 +120,8 @@ struct phyr_iommu_ops {
 	 *  where hardware never caches that an entry is not present. */
 	int (*sync_map)(void *ctx, uint64_t iova, uint64_t len);
 	/** As phyr_pgtbl_unmap(). Until the gather is synced, devices may reach the memory; a backend
-	 *  that invalidates at once leaves nothing in it. */
+	 *  that invalidates at once leaves nothing in it. Kernel backends also -EIO: the kernel did not
+	 *  unmap it, or not all, and devices may still reach the memory. */
 	int (*unmap)(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather *gather);
 	/** Invalidate what the gather holds, wait until that is done, then free its tables; empties
 	 *  it. Not called when it holds nothing. */
@@ -171,7 +174,8 @@ PHYR_API void phyr_domain_destroy(struct phyr_domain *domain);
  * @return 0; -EBUSY attached already, here or elsewhere, or a new hole, end or granule does not go
  *         with what is in use; -ENODEV no such device; -EOPNOTSUPP hardware and table do not
  *         go together, leave no iova, or have more than PHYR_APERTURE_HOLES holes; -ENOMEM; on kernel
- *         backends also what open(2) says of the device's file. The device is not attached on failure.
+ *         backends also what open(2) says of the device's file, and -EIO sysfs says of it what cannot
+ *         be. The device is not attached on failure.
  */
 PHYR_API int phyr_domain_attach(struct phyr_domain *domain, uint32_t source);
 
@@ -205,8 +209,9 @@ PHYR_API uint64_t phyr_domain_merge_boundary(const struct phyr_domain *domain);
  * @param space  what the cursor's addresses mean; NULL: RAM
  * @return as phyr_pgtbl_map(), nothing mapped on failure, and what was undone is invalidated
  *         already; -EOPNOTSUPP a kind that the backend does not take, or nothing is translated; on
- *         kernel backends also -EFAULT memory that is not there or may not be written, -ENOSPC no
- *         entry left in the kernel's table
+ *         kernel backends also -ERANGE iova that is not allowed, -EFAULT memory that is not there or
+ *         may not be written, -ENOSPC no entry left in the kernel's table, -EIO what the kernel says
+ *         and there is no word for
  */
 PHYR_API int phyr_domain_map(struct phyr_domain *domain, uint64_t iova,
 			     const struct phyr_space *space, struct phyr_cursor *cur,
@@ -223,7 +228,9 @@ PHYR_API int phyr_domain_sync_map(struct phyr_domain *domain, uint64_t iova, uin
  * Unmap, leaving the invalidation to the gather: until phyr_domain_sync() the device may still
  * reach the memory.
  *
- * @return as phyr_pgtbl_unmap() without a list, nothing changed on failure; -EOPNOTSUPP as above
+ * @return as phyr_pgtbl_unmap() without a list, nothing changed on failure; -EOPNOTSUPP as above; on
+ *         kernel backends also -EIO the kernel did not unmap it, or not all: devices may still reach
+ *         the memory
  */
 PHYR_API int phyr_domain_unmap(struct phyr_domain *domain, uint64_t iova, uint64_t len,
 			       struct phyr_gather *gather);
