@@ -172,9 +172,11 @@ struct phyr_vfio_fds {
  *
  * The descriptors are borrowed until phyr_iommu_destroy(), the array is copied. What others map in
  * the container is theirs: iova that they use is refused with -EEXIST when it is met; keep away from it
- * with phyr_iova_alloc_at() or limits. An unmap costs an ioctl for each part of it that lies together,
- * so that what others have in between stays; destroying the domain unmaps all that it mapped. Detaching a
- * device leaves it in the container, which is its owner's: only closing it there ends its reach.
+ * with phyr_iova_alloc_at() or limits. Others' mappings count, too: that no entry is left for one more is
+ * found by the kernel, and what it had mapped is undone. An unmap costs an ioctl for each part of it that
+ * lies together, so that what others have in between stays; destroying the domain unmaps all that it
+ * mapped. Detaching a device leaves it in the container, which is its owner's: only closing it there ends
+ * its reach.
  *
  * @param fds  read during the call
  * @return 0; -EINVAL size, or a member of the env is missing; -EBADF, -ENOTTY a descriptor that is no

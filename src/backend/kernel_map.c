@@ -16,6 +16,10 @@
 
 #define CALL "phyr_domain_map"
 
+#define ROOM_HINT                                                                           \
+	"the container takes no more mappings: keep few large buffers mapped, whose pages " \
+	"lie together, or raise vfio_iommu_type1.dma_entry_limit"
+
 /* A mapping ends at this length, and the next begins, whatever the memory does. */
 #define LONGEST ((uint64_t)1 << 43)
 
@@ -175,7 +179,8 @@ static int check_call(struct mapper *m, uint64_t iova, const struct phyr_cursor 
 	return check_runs(m, iova, cur);
 }
 
-/* Whether the kernel has entries for all mappings. Under the domain's lock. */
+/* Whether the kernel has entries for all mappings; where others have some, only it knows. Under the
+ * domain's lock. */
 static int check_room(const struct mapper *m, const struct phyr_cursor *cur)
 {
 	const struct kernel_domain *domain = m->domain;
@@ -183,15 +188,13 @@ static int check_room(const struct mapper *m, const struct phyr_cursor *cur)
 	struct walk w;
 	uint64_t left = domain->limit - min_u64(domain->record.nr, domain->limit);
 
-	if (domain->limit == UINT64_MAX)
+	if (domain->limit == UINT64_MAX || domain->kernel->foreign)
 		return 0;
 	for (walk_init(&w, m, cur); walk_next(&w, &run);) {
 		if (!left--)
 			return map_fail(m, .err = -ENOSPC, .index = w.index, .addr = run.addr,
 					.len = run.len, .iova = run.iova, .limit = domain->limit,
-					.hint = "the container takes no more mappings: keep few "
-						"large buffers mapped, whose pages lie together, "
-						"or raise vfio_iommu_type1.dma_entry_limit");
+					.hint = ROOM_HINT);
 	}
 	return 0;
 }
@@ -267,7 +270,10 @@ static const char *hint_of(const struct mapper *m, int err, bool is_memlock)
 				    "or the kernel has no memory"
 				  : "the kernel has no memory for the mapping";
 	case -ENOSPC:
-		return "the container takes no more mappings: somebody else has some of them";
+		return m->domain->kernel->foreign
+			       ? "the container takes no more mappings: somebody else has some of "
+				 "them"
+			       : ROOM_HINT;
 	case -ERANGE:
 		return "the kernel does not allow the iova";
 	default:

@@ -306,6 +306,27 @@ static void nothing_stays(void **state)
 	they_unmap(M + K);
 }
 
+/* How many mappings others have changes meanwhile: the kernel's word counts, not what it said once. */
+static void entries_are_shared(void **state)
+{
+	const struct phyr_range apart[] = {{MEMORY, K}, {MEMORY + 8 * K, K}};
+
+	phyr_domain_detach(r.domain, DEV);
+	fk.dma_entry_limit = 3;
+	they_map(M);
+	they_map(M + K);
+	assert_int_equal(phyr_domain_attach(r.domain, DEV), 0);
+	assert_int_equal(krig_stats(&r).kernel_maps_left, 1);
+	assert_int_equal(krig_map_ranges(&r, 2 * M, apart, 2), -ENOSPC);
+	krig_told(&r, -ENOSPC, "phyr_domain_map");
+	assert_non_null(strstr(r.t.last.hint, "somebody else"));
+	assert_int_equal(fk_nr_maps(), 2);
+	they_unmap(M);
+	they_unmap(M + K);
+	assert_int_equal(krig_map_ranges(&r, 2 * M, apart, 2), 0);
+	assert_int_equal(krig_unmap(&r, 2 * M, 2 * K), 0);
+}
+
 /* One part that the kernel does not unmap, or that the owner has unmapped, keeps no other. */
 static void one_part_fails(void **state)
 {
@@ -343,6 +364,7 @@ int main(void)
 		BOTH(create_errors),      IOMMUFD(no_such_ioas),         VFIO(no_iommu),
 		BOTH(one_domain),         BOTH(devices_are_those_given), BOTH(theirs_is_left_alone),
 		BOTH(kernel_unmaps_less), BOTH(nothing_stays),           BOTH(one_part_fails),
+		VFIO(entries_are_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
