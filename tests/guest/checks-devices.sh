@@ -97,6 +97,14 @@ held_by_device() {
 	return $status
 }
 
+held_unseen() { # the kernel alone knows
+	keep away "/dev/vfio/$(basename "$(readlink $sys/$nvme/iommu_group)")" || return 1
+	refused --unbind "somebody has its group"
+	status=$?
+	let_go
+	return $status
+}
+
 to_the_kernel() {
 	"$PHYR" devices --unbind $nvme && [ "$(driver $nvme)" = nvme ] || return 1
 	[ "$(cat $sys/$nvme/driver_override)" = "(null)" ] || return 1
@@ -216,6 +224,7 @@ check list lists
 check bind-again bind_again
 check held-by-group held_by_group
 check held-by-device held_by_device
+check held-unseen held_unseen
 check no-driver no_driver
 check user ordinary_user
 if [ -d /sys/bus/pci/drivers/nvme ]; then

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Holds something until it is killed, for others to find out: hold open FILE, hold claim FILE, hold vfio
- * GROUP ADDRESS. Says "held" when it has it.
+ * Holds something until it is killed, for others to find out: hold open FILE, hold away FILE, hold claim
+ * FILE, hold vfio GROUP ADDRESS. Says "held" when it has it.
  *
- * A claim lies in a socket's queue, where no process shows it. Of VFIO only the device's own descriptor
+ * What is put away, as a claim is, lies in a socket's queue, where no process shows it. Of VFIO only the device's own descriptor
  * stays, which has no file.
  */
 #define _GNU_SOURCE
@@ -60,6 +60,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "open"))
 		checked(open(argv[2], O_RDONLY), argv[2]);
+	else if (argc == 3 && !strcmp(argv[1], "away"))
+		put_away(checked(open(argv[2], O_RDWR), argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "claim"))
 		put_away(checked(open(argv[2], O_RDONLY | O_EXCL), argv[2]));
 	else if (argc == 4 && !strcmp(argv[1], "vfio"))

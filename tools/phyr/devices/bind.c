@@ -153,6 +153,23 @@ static int refuse_used(const struct machine *m, const struct device *d)
 		       : 0;
 }
 
+/* A group is opened once, and not while one of its devices is; the kernel knows what processes show not. */
+static int refuse_open_group(const struct device *d)
+{
+	char path[48];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/vfio/%d", d->info.group);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || errno != EBUSY)
+		return 0;
+	return cli_error(EXIT_FAILED, COMMAND,
+			 "%s: in use: somebody has its group %d open; nothing was changed", d->name,
+			 d->info.group);
+}
+
 static int may_bind(const struct machine *m, const struct device *d, const char *driver)
 {
 	char path[80];
@@ -164,6 +181,8 @@ static int may_bind(const struct machine *m, const struct device *d, const char 
 		return cli_error(EXIT_FAILED, COMMAND,
 				 "%s: a bridge, which others need; nothing was changed", d->name);
 	status = refuse_used(m, d);
+	if (!status && is_vfio(d->info.driver))
+		status = refuse_open_group(d);
 	if (status)
 		return status;
 	if (d->info.group < 0)
@@ -221,23 +240,6 @@ int devices_bind(struct machine *m, struct device *d, const char *driver)
 	       d->info.driver);
 	print_next(d->info.source);
 	return 0;
-}
-
-/* A group is opened once, and not while one of its devices is; the kernel knows what processes show not. */
-static int refuse_open_group(const struct device *d)
-{
-	char path[48];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/vfio/%d", d->info.group);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 || errno != EBUSY)
-		return 0;
-	return cli_error(EXIT_FAILED, COMMAND,
-			 "%s: in use: somebody has its group %d open; nothing was changed", d->name,
-			 d->info.group);
 }
 
 int devices_unbind(struct machine *m, struct device *d)
