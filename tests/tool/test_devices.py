@@ -163,6 +163,38 @@ def loop(m):
     in_use(m, "loop", "loop3", "nvme0n1 lies under loop3")
 
 
+def loop_of_elsewhere(m):
+    """Its path is one of another mount namespace, or gone; the name is the disk's all the same."""
+    for path in ("/nvme0n1", "/dev/nvme0n1 (deleted)"):
+        fake_pci.write(f"{m.sys}/class/block/loop3/loop/backing_file", path + "\n")
+        in_use(m, "loop", "loop3", "nvme0n1 lies under loop3")
+    fake_pci.write(f"{m.sys}/class/block/loop3/loop/backing_file", "/srv/nvme0n1.img\n")
+    assert not look(m, NVME)["uses"]
+
+
+def exported(m):
+    """By the kernel's NVMe target, which claims nothing: a disk's path, or the controller's own."""
+    folder = f"{m.sys}/kernel/config/nvmet/subsystems/nqn.a"
+    for part, path in (("namespaces/1", "/dev/nvme0n1p2"), ("passthru", "/dev/nvme0")):
+        fake_pci.write(f"{folder}/{part}/device_path", path + "\n")
+        fake_pci.write(f"{folder}/{part}/enable", "0\n")
+    m.node("char", "239:0", f"pci0000:00/{NVME}/nvme/nvme0")
+    assert not look(m, NVME)["uses"]
+    fake_pci.write(f"{folder}/namespaces/1/enable", "1\n")
+    in_use(m, "exported", "nqn.a", "nvme0n1p2 is exported as nqn.a")
+    fake_pci.write(f"{folder}/namespaces/1/enable", "0\n")
+    fake_pci.write(f"{folder}/passthru/enable", "1\n")
+    in_use(m, "exported", "nqn.a", "nvme0 is exported as nqn.a")
+
+
+def functions(m):
+    """A reset of the physical function takes its virtual functions away, and whatever lies on them."""
+    fake_pci.write(f"{m.folder(NVME)}/sriov_numvfs", "0\n")
+    assert not look(m, NVME)["uses"]
+    fake_pci.write(f"{m.folder(NVME)}/sriov_numvfs", "2\n")
+    in_use(m, "functions", "2", "has virtual functions switched on: 2")
+
+
 def several_paths(m):
     """A disk that lies under its subsystem, as with NVMe multipath."""
     subsystem = "virtual/nvme-subsystem/nvme-subsys3"
@@ -393,7 +425,7 @@ def no_pci(m):
 
 
 CASES = [lists, refuses_nonsense, mounted_disk, mounted_by_source, mounted_elsewhere, mounted_by_others,
-         swap, holder, loop, several_paths, opened, claimed, wrong_name, interface, screen, bridge,
+         swap, holder, loop, loop_of_elsewhere, exported, functions, several_paths, opened, claimed, wrong_name, interface, screen, bridge,
          no_iommu, no_module, binds, commands_bind, undoes, undoes_first_step, undoes_unbind,
          group_of_two, held, ordinary_user, by_iommufd, no_interface, no_pci]
 

@@ -47,12 +47,14 @@ struct node {
 enum use_kind {
 	USE_MOUNTED,
 	USE_SWAP,
-	USE_PART,   /* of an md, a dm, … */
-	USE_LOOP,   /* what a loop device lies on */
-	USE_OPEN,   /* in a process */
-	USE_VFIO,   /* a descriptor of VFIO in a process, without a file */
-	USE_UP,     /* a network interface */
-	USE_SCREEN, /* the firmware's */
+	USE_PART,      /* of an md, a dm, … */
+	USE_LOOP,      /* what a loop device lies on */
+	USE_EXPORTED,  /* by the kernel's NVMe target, which claims nothing */
+	USE_FUNCTIONS, /* virtual ones, which a reset takes away */
+	USE_OPEN,      /* in a process */
+	USE_VFIO,      /* a descriptor of VFIO in a process, without a file */
+	USE_UP,        /* a network interface */
+	USE_SCREEN,    /* the firmware's */
 };
 
 extern const char *const devices_use_names[];

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "devices/devices.h"
 
@@ -24,26 +25,49 @@ struct sign *sign_add(struct machine *m, enum use_kind kind, const char *by)
 	return s;
 }
 
-static void add_block(struct machine *m, enum use_kind kind, dev_t dev, const char *by)
+static void add_file(struct machine *m, enum use_kind kind, bool block, dev_t dev, const char *by)
 {
 	struct sign *s;
 
-	if (!node_find(m, true, dev))
+	if (!node_find(m, block, dev))
 		return;
 	s = sign_add(m, kind, by);
 	if (!s)
 		return;
-	s->block = true;
+	s->block = block;
 	s->dev = dev;
 }
 
-/* A path that may be a block device. */
+static void add_block(struct machine *m, enum use_kind kind, dev_t dev, const char *by)
+{
+	add_file(m, kind, true, dev, by);
+}
+
+/* A path that may be a device's file. */
 static void add_path(struct machine *m, enum use_kind kind, const char *path, const char *by)
 {
 	struct stat st;
 
-	if (path[0] == '/' && !stat(path, &st) && S_ISBLK(st.st_mode))
-		add_block(m, kind, st.st_rdev, by);
+	if (path[0] == '/' && !stat(path, &st) && (S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)))
+		add_file(m, kind, S_ISBLK(st.st_mode), st.st_rdev, by);
+}
+
+/* A path that was a disk's for somebody: what is not there for us is known by its last name. */
+static void add_foreign_path(struct machine *m, enum use_kind kind, char *path, const char *by)
+{
+	char *gone = strstr(path, " (deleted)");
+	const char *slash;
+
+	if (gone)
+		*gone = '\0';
+	if (!gone && !access(path, F_OK)) {
+		add_path(m, kind, path, by);
+		return;
+	}
+	slash = strrchr(path, '/');
+	for (size_t i = 0; slash && i < m->nr_nodes; i++)
+		if (m->nodes[i].block && !strcmp(m->nodes[i].name, slash + 1))
+			add_block(m, kind, m->nodes[i].dev, by);
 }
 
 static bool is_octal(const char *at)
@@ -197,7 +221,47 @@ static void take_loop(void *m, const char *name)
 	char path[PATH_MAX];
 
 	if (!file_read(path, sizeof(path), "/sys/class/block/%s/loop/backing_file", name))
-		add_path(m, USE_LOOP, path, name);
+		add_foreign_path(m, USE_LOOP, path, name);
+}
+
+/*
+ * The kernel's NVMe target, as its folder of configfs says: subsystems/NQN/namespaces/1, or
+ * subsystems/NQN/passthru for a whole controller.
+ */
+#define TARGETS "/sys/kernel/config/nvmet/subsystems"
+
+struct target {
+	struct machine *m;
+	const char *nqn;
+};
+
+static void take_export(const struct target *t, const char *part)
+{
+	char enable[8], path[PATH_MAX];
+
+	if (file_read(enable, sizeof(enable), TARGETS "/%s/%s/enable", t->nqn, part) ||
+	    file_read(path, sizeof(path), TARGETS "/%s/%s/device_path", t->nqn, part))
+		return;
+	if (!strcmp(enable, "1"))
+		add_foreign_path(t->m, USE_EXPORTED, path, t->nqn);
+}
+
+static void take_namespace(void *arg, const char *name)
+{
+	char part[300];
+
+	snprintf(part, sizeof(part), "namespaces/%s", name);
+	take_export(arg, part);
+}
+
+static void take_target(void *m, const char *nqn)
+{
+	struct target t = {m, nqn};
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), TARGETS "/%s/namespaces", nqn);
+	dir_each(path, take_namespace, &t);
+	take_export(&t, "passthru");
 }
 
 static void add_owned(struct machine *m, enum use_kind kind, uint32_t owner, const char *what)
@@ -234,6 +298,26 @@ static void read_screens(struct machine *m)
 			add_owned(m, USE_SCREEN, m->devices[i].info.source, m->devices[i].name);
 }
 
+/* What becomes a program's is reset when it opens it, and its virtual functions go with that. */
+static void read_functions(struct machine *m)
+{
+	char nr[16];
+
+	for (size_t i = 0; i < m->nr_devices; i++) {
+		const struct device *d = &m->devices[i];
+		struct sign *s;
+
+		if (file_read(nr, sizeof(nr), "/sys/bus/pci/devices/%s/sriov_numvfs", d->name) ||
+		    !strtoul(nr, NULL, 10))
+			continue;
+		s = sign_add(m, USE_FUNCTIONS, nr);
+		if (!s)
+			return;
+		s->by_owner = true;
+		s->owner = d->info.source;
+	}
+}
+
 void signs_read(struct machine *m)
 {
 	read_mounts(m);
@@ -241,6 +325,8 @@ void signs_read(struct machine *m)
 	read_holders(m);
 	dir_each("/sys/class/block", take_loop, m);
 	dir_each("/sys/class/net", take_interface, m);
+	dir_each(TARGETS, take_target, m);
 	read_screens(m);
+	read_functions(m);
 	signs_read_processes(m);
 }

@@ -6,9 +6,10 @@
 #include "devices/devices.h"
 
 const char *const devices_use_names[] = {
-	[USE_MOUNTED] = "mounted", [USE_SWAP] = "swap",     [USE_PART] = "part-of",
-	[USE_LOOP] = "loop",       [USE_OPEN] = "open",     [USE_VFIO] = "vfio",
-	[USE_UP] = "up",           [USE_SCREEN] = "screen",
+	[USE_MOUNTED] = "mounted", [USE_SWAP] = "swap",         [USE_PART] = "part-of",
+	[USE_LOOP] = "loop",       [USE_EXPORTED] = "exported", [USE_FUNCTIONS] = "functions",
+	[USE_OPEN] = "open",       [USE_VFIO] = "vfio",         [USE_UP] = "up",
+	[USE_SCREEN] = "screen",
 };
 
 static bool is_of(const struct node *n, const struct device *d)
@@ -80,6 +81,8 @@ void use_text(char *buf, size_t size, enum use_kind kind, const char *what, cons
 		[USE_SWAP] = "%s is swap space%s",
 		[USE_PART] = "%s is part of %s",
 		[USE_LOOP] = "%s lies under %s",
+		[USE_EXPORTED] = "%s is exported as %s",
+		[USE_FUNCTIONS] = "%s has virtual functions switched on: %s",
 		[USE_OPEN] = "%s is open in %s",
 		[USE_VFIO] = "%s is held by %s",
 		[USE_UP] = "interface %s is up%s",
