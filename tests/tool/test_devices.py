@@ -195,6 +195,16 @@ def functions(m):
     in_use(m, "functions", "2", "has virtual functions switched on: 2")
 
 
+def odd_names(m):
+    """A mount point or a process is named by anybody, and root looks: nothing reaches the terminal that
+    moves it, and JSON stays UTF-8."""
+    m.mounted("259:201", "/mnt/\\033[2J\\012\\302\\233\\377\\303\\244")
+    in_use(m, "mounted", "/mnt/?[2J????\u00e4", re.escape("mounted at /mnt/?[2J????\u00e4;"))
+    assert not re.search("[^\n -~\u00a0-\uffff]", phyr(m, NVME))
+    m.mounted("259:202", "/" + "\u00e4" * 200)
+    look(m, NVME)
+
+
 def several_paths(m):
     """A disk that lies under its subsystem, as with NVMe multipath."""
     subsystem = "virtual/nvme-subsystem/nvme-subsys3"
@@ -425,7 +435,7 @@ def no_pci(m):
 
 
 CASES = [lists, refuses_nonsense, mounted_disk, mounted_by_source, mounted_elsewhere, mounted_by_others,
-         swap, holder, loop, loop_of_elsewhere, exported, functions, several_paths, opened, claimed, wrong_name, interface, screen, bridge,
+         swap, holder, loop, loop_of_elsewhere, exported, functions, odd_names, several_paths, opened, claimed, wrong_name, interface, screen, bridge,
          no_iommu, no_module, binds, commands_bind, undoes, undoes_first_step, undoes_unbind,
          group_of_two, held, ordinary_user, by_iommufd, no_interface, no_pci]
 

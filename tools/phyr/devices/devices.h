@@ -135,6 +135,8 @@ int link_name(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Copy, cut to fit. */
 void copy_text(char *to, size_t size, const char *text);
+/* Likewise what anybody may have named: UTF-8, with a ? for what is none, and for controls. */
+void copy_name(char *to, size_t size, const char *text);
 /* The names in a folder, without those that begin with a dot. 0, or what open() said. */
 typedef void name_fn(void *arg, const char *name);
 int dir_each(const char *path, name_fn *fn, void *arg);

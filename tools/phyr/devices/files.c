@@ -37,6 +37,52 @@ void copy_text(char *to, size_t size, const char *text)
 	to[len] = '\0';
 }
 
+static bool is_tail(unsigned char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+/* The bytes of the character that text begins with; 0: none that a terminal should get, or no UTF-8
+ * (RFC 3629: none in more bytes than it takes, no surrogates, at most U+10FFFF). */
+static size_t character_len(const unsigned char *text)
+{
+	unsigned char c = text[0];
+	size_t len = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	if (len == 1)
+		return c >= 0x20 && c != 0x7f;
+	if (c < 0xc2 || c > 0xf4)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if (!is_tail(text[i]))
+			return 0;
+	if ((c == 0xc2 && text[1] < 0xa0) || (c == 0xe0 && text[1] < 0xa0) ||
+	    (c == 0xed && text[1] > 0x9f) || (c == 0xf0 && text[1] < 0x90) ||
+	    (c == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+void copy_name(char *to, size_t size, const char *text)
+{
+	const unsigned char *from = (const unsigned char *)text;
+
+	while (*from) {
+		size_t len = character_len(from), room = len ? len : 1;
+
+		if (room >= size)
+			break;
+		if (len)
+			memcpy(to, from, len);
+		else
+			*to = '?';
+		to += room;
+		from += room;
+		size -= room;
+	}
+	*to = '\0';
+}
+
 int file_read(char *buf, size_t size, const char *format, ...)
 {
 	char path[PATH_MAX];

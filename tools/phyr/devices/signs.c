@@ -21,7 +21,7 @@ struct sign *sign_add(struct machine *m, enum use_kind kind, const char *by)
 		return NULL;
 	}
 	s->kind = kind;
-	copy_text(s->by, sizeof(s->by), by);
+	copy_name(s->by, sizeof(s->by), by);
 	return s;
 }
 
@@ -272,7 +272,7 @@ static void add_owned(struct machine *m, enum use_kind kind, uint32_t owner, con
 		return;
 	s->by_owner = true;
 	s->owner = owner;
-	copy_text(s->what, sizeof(s->what), what);
+	copy_name(s->what, sizeof(s->what), what);
 }
 
 static void take_interface(void *m, const char *name)
