@@ -68,10 +68,10 @@ struct phyr_nvme_opts {
 	unsigned nr_vectors;
 	/** Send nothing that changes what is stored, nor what a reset does not undo: phyr_nvme_write(),
 	 *  _write_zeroes() and _deallocate() are refused with -EROFS, and of what is passed through all
-	 *  but flush, read, compare, verify, reservation report; identify, logs, get features, LBA
-	 *  status, keep alive, events; features of arbitration, temperature, interrupts, events and keep
-	 *  alive, not saved. It is a guard against mistakes: who writes the registers himself is not
-	 *  held. */
+	 *  but flush, read, compare, verify, reservation report; identify, logs (but no
+	 *  telemetry is made for one), get features, LBA status, keep alive, events; features of
+	 *  arbitration, temperature, interrupts, events and keep alive, not saved. It is a guard against
+	 *  mistakes: who writes the registers himself is not held. */
 	bool read_only;
 };
 

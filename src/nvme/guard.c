@@ -9,7 +9,11 @@
  */
 #include "nvme/ctrl.h"
 
+#include <phyr/nvme_data.h>
+
 #include "core/bits.h"
+
+#define LSP_CREATE 1u
 
 static const char read_only_hint[] =
 	"the controller was opened to read alone: open it writable (opts.read_only)";
@@ -53,17 +57,25 @@ static bool feature_is_harmless(const struct phyr_nvme_sqe *sqe)
 	}
 }
 
+/* Base 5.16.1.8: the telemetry that a host asks for takes the place of what was kept, over resets, too. */
+static bool log_is_harmless(const struct phyr_nvme_sqe *sqe)
+{
+	return (sqe->cdw10 & 0xff) != PHYR_NVME_LOG_TELEMETRY_HOST ||
+	       !(sqe->cdw10 & PHYR_NVME_LOG_LSP(LSP_CREATE));
+}
+
 /* Base 5, figure 138. */
 static bool admin_is_harmless(const struct phyr_nvme_sqe *sqe)
 {
 	switch (sqe->opc) {
-	case PHYR_NVME_ADMIN_GET_LOG_PAGE:
 	case PHYR_NVME_ADMIN_IDENTIFY:
 	case PHYR_NVME_ADMIN_GET_FEATURES:
 	case PHYR_NVME_ADMIN_ASYNC_EVENT:
 	case PHYR_NVME_ADMIN_KEEP_ALIVE:
 	case PHYR_NVME_ADMIN_GET_LBA_STATUS:
 		return true;
+	case PHYR_NVME_ADMIN_GET_LOG_PAGE:
+		return log_is_harmless(sqe);
 	case PHYR_NVME_ADMIN_SET_FEATURES:
 		return feature_is_harmless(sqe);
 	default:
