@@ -178,6 +178,19 @@ PHYR_API unsigned phyr_pci_nr_vectors(const struct phyr_pci *pci);
  */
 PHYR_API int phyr_pci_set_vector_fd(void *pci, unsigned vector, int fd);
 
+/**
+ * Have the kernel say when it wants the device back: its driver is to be unbound, or the device to be
+ * removed.
+ *
+ * The eventfd is written then, and again from time to time. Whoever wants the device waits, without end,
+ * until its descriptor is closed everywhere: by phyr_close(), or phyr_pci_close() and phyr_dev_destroy().
+ *
+ * @param fd  the kernel holds on to it until the device is closed or another takes its place; -1: none
+ * @return 0; -EBADF fd is no eventfd; -EOPNOTSUPP the device's driver does not tell; -ENODEV it is gone;
+ *         -EIO. On failure the earlier one stays.
+ */
+PHYR_API int phyr_pci_set_request_fd(struct phyr_pci *pci, int fd);
+
 /** Whether the device was seen to be gone: configuration read all ones, or a mapped register vanished. */
 PHYR_API bool phyr_pci_is_gone(struct phyr_pci *pci);
 

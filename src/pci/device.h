@@ -53,6 +53,8 @@ struct phyr_pci {
 	int fd;
 	uint32_t source;
 	bool can_reset;
+	bool has_request; /* the kernel may tell that it wants the device back */
+	bool request_on;
 	bool gone; /* atomic: a handler sets it on any thread */
 	struct region config;
 	struct bar bars[NR_BARS];
@@ -72,7 +74,7 @@ void phyr_bars_release(struct phyr_pci *pci);
 
 /* Ask what vectors there are, and make room for them: 0; -EIO; -ENOMEM. */
 int phyr_vectors_init(struct phyr_pci *pci);
-/* Disconnect all, and give the room back. */
+/* Disconnect all, the request among it, and give the room back. */
 void phyr_vectors_fini(struct phyr_pci *pci);
 
 static inline int pci_gone(struct phyr_pci *pci)

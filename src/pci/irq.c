@@ -18,6 +18,8 @@
 #define MSI_MAX  32
 #define MSIX_MAX 2048
 
+#define REQUEST_MAX 1 /* linux/vfio.h: one for the device */
+
 static int count_vectors(struct phyr_pci *pci, uint32_t index, unsigned most, unsigned *nr)
 {
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = index};
@@ -68,7 +70,7 @@ static int set_all(struct phyr_pci *pci, unsigned nr)
 	return got < 0 ? pci_kernel_error(pci, errno) : got;
 }
 
-static int set_one(struct phyr_pci *pci, unsigned vector, int32_t fd)
+static int set_one(struct phyr_pci *pci, uint32_t index, unsigned vector, int32_t fd)
 {
 	union {
 		struct vfio_irq_set set;
@@ -76,7 +78,7 @@ static int set_one(struct phyr_pci *pci, unsigned vector, int32_t fd)
 	} one = {.set = {
 			 .argsz = sizeof(one),
 			 .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			 .index = pci->vectors.index,
+			 .index = index,
 			 .start = vector,
 			 .count = 1,
 		 }};
@@ -130,9 +132,9 @@ static int exchange(struct phyr_pci *pci, unsigned vector, int32_t fd)
 
 	if (vector >= v->enabled)
 		return -ENOSPC;
-	err = set_one(pci, vector, fd);
+	err = set_one(pci, v->index, vector, fd);
 	if (err) {
-		if (was >= 0 && set_one(pci, vector, was)) {
+		if (was >= 0 && set_one(pci, v->index, vector, was)) {
 			v->fds[vector] = -1; /* its owner closed it, or the device is gone */
 			v->connected--;
 		}
@@ -151,7 +153,7 @@ static int disconnect(struct phyr_pci *pci, unsigned vector)
 	if (v->fds[vector] < 0)
 		return 0;
 	if (v->connected > 1)
-		err = set_one(pci, vector, -1);
+		err = set_one(pci, v->index, vector, -1);
 	else
 		disable(pci);
 	if (err)
@@ -247,8 +249,56 @@ unsigned phyr_pci_nr_vectors(const struct phyr_pci *pci)
 	return pci->vectors.nr;
 }
 
+/*
+ * The kernel asks for the device back: an interrupt of VFIO's own.
+ */
+
+static int has_request(struct phyr_pci *pci)
+{
+	unsigned nr = 0;
+	int err =
+		pci->has_request ? count_vectors(pci, VFIO_PCI_REQ_IRQ_INDEX, REQUEST_MAX, &nr) : 0;
+
+	/* A driver of VFIO may answer that it has no such question. */
+	return err && err != -EINVAL ? err : nr ? 0 : -EOPNOTSUPP;
+}
+
+static int set_request(struct phyr_pci *pci, int fd)
+{
+	int err = has_request(pci), known = 0;
+
+	if (!err && fd >= 0)
+		known = check_eventfd(fd);
+	if (err || known < 0)
+		return err ? err : known;
+	err = set_one(pci, VFIO_PCI_REQ_IRQ_INDEX, 0, fd < 0 ? -1 : fd);
+	if (!err)
+		pci->request_on = fd >= 0;
+	return err == -EINVAL && known ? -EBADF : err;
+}
+
+int phyr_pci_set_request_fd(struct phyr_pci *pci, int fd)
+{
+	const char *hint = "the kernel refuses to tell";
+	int err = fd >= 0 && load_relaxed(&pci->gone) ? -ENODEV : 0;
+
+	if (!err && (fd >= 0 || pci->request_on))
+		err = set_request(pci, fd);
+	if (!err)
+		return 0;
+	if (err == -EBADF || err == -ENODEV)
+		hint = vector_hint(err);
+	else if (err == -EOPNOTSUPP)
+		hint = "this kernel's driver does not tell when it wants the device back";
+	else
+		err = -EIO;
+	return pci_fail(pci, .err = err, .call = "phyr_pci_set_request_fd", .hint = hint);
+}
+
 void phyr_vectors_fini(struct phyr_pci *pci)
 {
+	if (pci->request_on)
+		set_one(pci, VFIO_PCI_REQ_IRQ_INDEX, 0, -1);
 	if (pci->vectors.enabled)
 		disable(pci);
 	env_free(pci->env, pci->vectors.set, pci->vectors.size);

@@ -19,6 +19,7 @@ static int get_info(struct phyr_pci *pci)
 	    info.num_regions <= VFIO_PCI_CONFIG_REGION_INDEX ||
 	    info.num_irqs <= VFIO_PCI_MSIX_IRQ_INDEX)
 		return -EOPNOTSUPP;
+	pci->has_request = info.num_irqs > VFIO_PCI_REQ_IRQ_INDEX;
 	pci->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
 	return 0;
 }

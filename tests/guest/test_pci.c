@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* PCI devices that Linux lends: QEMU's edu, NVMe and shared memory, by the kernel backend of the guest. */
+#define _GNU_SOURCE /* close_range() */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -477,6 +478,51 @@ static void pci_reset_msi(void **state)
 	close(fd);
 }
 
+/* A process that takes the device from its driver and waits, as the kernel has it. */
+static pid_t start_unbinding(const char *address)
+{
+	pid_t pid = fork();
+	FILE *file;
+
+	if (pid)
+		return pid;
+	close_range(3, ~0u, 0); /* the device among them, which would be held here as well */
+	file = fopen("/sys/bus/pci/drivers/vfio-pci/unbind", "w");
+	_exit(!file || fputs(address, file) < 0 || fclose(file));
+}
+
+static bool bind_again(const char *address)
+{
+	FILE *file = fopen("/sys/bus/pci/drivers_probe", "w");
+
+	return file && fputs(address, file) >= 0 && !fclose(file);
+}
+
+/* Somebody wants the device back: the program hears of it and lets go, and he has it. */
+static void pci_request(void **state)
+{
+	const char *address = getenv("GUEST_EDU2");
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), status;
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct rig rig;
+	pid_t pid;
+
+	start(&rig, "GUEST_EDU2");
+	assert_int_equal(phyr_pci_set_request_fd(rig.pci, fd), 0);
+	assert_int_equal(poll(&pfd, 1, 200), 0);
+	fflush(stdout);
+	pid = start_unbinding(address);
+	assert_int_equal(poll(&pfd, 1, 20000), 1);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0); /* it waits */
+	stop(&rig);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(bind_again(address));
+	start(&rig, "GUEST_EDU2");
+	stop(&rig);
+	close(fd);
+}
+
 /* Registers that the kernel takes away. In a child, and before others map any: cmocka has a handler of
  * its own in each test, and the library installs its own once a process. */
 static int lose_registers(void)
@@ -534,6 +580,7 @@ int main(void)
 		cmocka_unit_test(pci_master),     cmocka_unit_test(pci_msi),
 		cmocka_unit_test(pci_msix),       cmocka_unit_test(pci_all_vectors),
 		cmocka_unit_test(pci_reset),      cmocka_unit_test(pci_reset_msi),
+		cmocka_unit_test(pci_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static int get_info(struct vfio_device_info *info)
 	assert_true(info->argsz >= 16);
 	info->flags = fake.flags;
 	info->num_regions = fake.num_regions;
-	info->num_irqs = VFIO_PCI_NUM_IRQS;
+	info->num_irqs = fake.num_irqs;
 	return 0;
 }
 
@@ -113,6 +113,19 @@ static void irq_off(void)
 	memset(fake.fds, 0xff, sizeof(fake.fds));
 }
 
+static int set_request(const struct vfio_irq_set *set)
+{
+	int32_t fd = *(const int32_t *)set->data;
+
+	assert_int_equal(set->flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
+	assert_int_equal(set->argsz, sizeof(*set) + sizeof(fd));
+	assert_int_equal(set->count, 1);
+	if (fd >= 0 && !is_eventfd(fd))
+		return answer(errno == EBADF ? EBADF : EINVAL);
+	fake.request = fd;
+	return 0;
+}
+
 static int set_irqs(const struct vfio_irq_set *set)
 {
 	const int32_t *fds = (const int32_t *)set->data;
@@ -122,6 +135,8 @@ static int set_irqs(const struct vfio_irq_set *set)
 	assert_true(set->index < VFIO_PCI_NUM_IRQS);
 	if (set->start + set->count > fake.nr_vectors[set->index])
 		return answer(EINVAL);
+	if (set->index == VFIO_PCI_REQ_IRQ_INDEX)
+		return set_request(set);
 	if (set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)) {
 		assert_int_equal(set->count, 0);
 		assert_true(on);
@@ -286,12 +301,16 @@ void fake_make(void)
 		.fd = __real_memfd_create("fake", MFD_CLOEXEC),
 		.flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
 		.num_regions = VFIO_PCI_NUM_REGIONS,
+		.num_irqs = VFIO_PCI_NUM_IRQS,
 		.regions = {[0] = {.size = 16384, .flags = rw | VFIO_REGION_INFO_FLAG_MMAP},
 			    [2] = {.size = 32, .flags = rw},
 			    [6] = {.size = 65536, .flags = VFIO_REGION_INFO_FLAG_READ},
 			    [7] = {.size = 4096, .flags = rw}},
 		.offset_of_config = FAKE_CONFIG,
-		.nr_vectors = {[VFIO_PCI_MSI_IRQ_INDEX] = 8, [VFIO_PCI_MSIX_IRQ_INDEX] = 5},
+		.nr_vectors = {[VFIO_PCI_MSI_IRQ_INDEX] = 8,
+			       [VFIO_PCI_MSIX_IRQ_INDEX] = 5,
+			       [VFIO_PCI_REQ_IRQ_INDEX] = 1},
+		.request = -1,
 		.irq_flags = VFIO_IRQ_INFO_EVENTFD,
 		.machine_vectors = FAKE_VECTORS,
 		.fail_with = EIO,

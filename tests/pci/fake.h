@@ -30,6 +30,7 @@ struct fake {
 	int fd;
 	uint32_t flags; /* of the device */
 	uint32_t num_regions;
+	uint32_t num_irqs;
 	struct fake_region regions[VFIO_PCI_NUM_REGIONS];
 	uint64_t offset_of_config; /* FAKE_CONFIG, but for lies */
 	uint32_t short_argsz;      /* what region answers say instead; 0: the truth */
@@ -39,6 +40,7 @@ struct fake {
 	int irq_on;               /* index of what is enabled; -1: nothing */
 	unsigned irq_enabled;
 	int32_t fds[FAKE_VECTORS];
+	int32_t request; /* eventfd, or -1 */
 	unsigned resets;
 	int reset_error;
 	uint32_t stuck; /* bits of the command register that do not change */

@@ -44,6 +44,8 @@ static int live(struct phyr_pci *pci)
 	for (unsigned i = 0; i < 2 && !err; i++)
 		err = step(phyr_pci_set_vector_fd(pci, i, fds[i]));
 	if (!err)
+		err = step(phyr_pci_set_request_fd(pci, fds[0]));
+	if (!err)
 		err = step(phyr_pci_reset(pci));
 	if (!err)
 		err = step(phyr_pci_config_read(pci, 0, 4, &value));

@@ -222,6 +222,66 @@ static void threads(void **state)
 	phyr_pci_close(pci);
 }
 
+static void request_fails(struct phyr_pci *pci, int fd, int err)
+{
+	tenv_restart(&t);
+	assert_int_equal(phyr_pci_set_request_fd(pci, fd), err);
+	assert_int_equal(t.reports, 1);
+	assert_int_equal(t.last.err, err);
+	assert_string_equal(t.last.call, "phyr_pci_set_request_fd");
+}
+
+/* What says that the kernel wants the device back is nothing of the vectors'. */
+static void request(void **state)
+{
+	struct phyr_pci *pci = fake_open(&t);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(phyr_pci_set_request_fd(pci, -1), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(phyr_pci_set_request_fd(pci, fds[i]), 0);
+		assert_int_equal(fake.request, fds[i]);
+		request_fails(pci, null, -EBADF);
+		request_fails(pci, 9999, -EBADF);
+		assert_int_equal(fake.request, fds[i]);
+	}
+	assert_int_equal(fake.irq_on, -1);
+	assert_int_equal(phyr_pci_set_request_fd(pci, -1), 0);
+	assert_int_equal(fake.request, -1);
+	assert_int_equal(phyr_pci_set_request_fd(pci, fds[0]), 0);
+	phyr_pci_close(pci);
+	assert_int_equal(fake.request, -1);
+	close(null);
+}
+
+static void request_refused(void **state)
+{
+	static const struct {
+		int kernel, ours;
+	} errors[] = {{ENODEV, -ENODEV}, {EPERM, -EIO}, {ENOMEM, -EIO}};
+	struct phyr_pci *pci;
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		pci = fake_open(&t);
+		fake.fail_at = fake.calls + 2; /* asked whether, then told */
+		fake.fail_with = errors[i].kernel;
+		request_fails(pci, fds[0], errors[i].ours);
+		phyr_pci_close(pci);
+	}
+	fake.nr_vectors[VFIO_PCI_REQ_IRQ_INDEX] = 0;
+	pci = fake_open(&t);
+	request_fails(pci, fds[0], -EOPNOTSUPP);
+	phyr_pci_close(pci);
+	fake.num_irqs = VFIO_PCI_REQ_IRQ_INDEX;
+	pci = fake_open(&t);
+	request_fails(pci, fds[0], -EOPNOTSUPP);
+	assert_int_equal(phyr_pci_set_request_fd(pci, -1), 0);
+	fake_all_ones();
+	assert_int_equal(phyr_pci_config_read(pci, 0, 4, &(uint32_t){0}), -ENODEV);
+	request_fails(pci, fds[0], -ENODEV);
+	phyr_pci_close(pci);
+}
+
 static int setup(void **state)
 {
 	tenv_init(&t, NULL);
@@ -257,6 +317,8 @@ int main(void)
 		IRQ(disconnect_fails),
 		IRQ(nothing_to_put_back),
 		IRQ(threads),
+		IRQ(request),
+		IRQ(request_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
