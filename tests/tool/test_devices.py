@@ -216,6 +216,23 @@ def several_paths(m):
     assert not look(m, EDU)["uses"]
 
 
+def several_disks(m):
+    """The same namespace as two disks, each its controller's, where the kernel does not know of paths."""
+    m.device(NIC, "nvme", group=14)
+    m.node("block", "259:230", f"pci0000:00/{NIC}/nvme/nvme1/nvme1n1")
+    m.node("block", "259:231", f"pci0000:00/{NIC}/nvme/nvme1/nvme1n1/nvme1n1p1")
+    for address, disk, part in ((NVME, "nvme0/nvme0n1", "nvme0n1p1"), (NIC, "nvme1/nvme1n1", "nvme1n1p1")):
+        folder = f"{m.folder(address)}/nvme/{disk}"
+        fake_pci.write(f"{folder}/{part}/partition", "1\n")
+        fake_pci.write(f"{folder}/wwid", "eui.0011\n")
+        fake_pci.write(f"{folder}/device/subsysnqn", f"nqn.{address}\n")
+    m.mounted("259:231", "/mnt")
+    assert not look(m, NVME)["uses"]
+    fake_pci.write(f"{m.folder(NVME)}/nvme/nvme0/nvme0n1/device/subsysnqn", f"nqn.{NIC}\n")
+    in_use(m, "mounted", "/mnt", "nvme1n1p1 is mounted at /mnt")
+    assert look(m, NIC)["uses"] and not look(m, EDU)["uses"]
+
+
 def opened(m):
     """Any file of the device, by any process."""
     m.node("char", "1:7", f"pci0000:00/{NVME}/nvme/nvme0/ng0n1")
@@ -435,7 +452,7 @@ def no_pci(m):
 
 
 CASES = [lists, refuses_nonsense, mounted_disk, mounted_by_source, mounted_elsewhere, mounted_by_others,
-         swap, holder, loop, loop_of_elsewhere, exported, functions, odd_names, several_paths, opened, claimed, wrong_name, interface, screen, bridge,
+         swap, holder, loop, loop_of_elsewhere, exported, functions, odd_names, several_paths, several_disks, opened, claimed, wrong_name, interface, screen, bridge,
          no_iommu, no_module, binds, commands_bind, undoes, undoes_first_step, undoes_unbind,
          group_of_two, held, ordinary_user, by_iommufd, no_interface, no_pci]
 

@@ -164,10 +164,70 @@ static void look_char(void *m, const char *number)
 	look(&f, number);
 }
 
+/*
+ * A namespace that two controllers reach is a disk of each where the kernel does not join paths
+ * (nvme_core.multipath=N). What is done to one is done to the other, so each is the other's owner's as well.
+ */
+
+#define IDENTITY 400
+
+/* Subsystem and namespace, as they name themselves; false: not of an NVMe disk, or it does not say. */
+static bool read_identity(const struct node *n, char identity[IDENTITY])
+{
+	const char *disk = n->partition ? "../" : "";
+	unsigned maj = major(n->dev), min = minor(n->dev);
+	char nqn[256], wwid[128];
+
+	if (!n->block ||
+	    file_read(nqn, sizeof(nqn), "/sys/dev/block/%u:%u/%sdevice/subsysnqn", maj, min,
+		      disk) ||
+	    file_read(wwid, sizeof(wwid), "/sys/dev/block/%u:%u/%swwid", maj, min, disk))
+		return false;
+	snprintf(identity, IDENTITY, "%s %s", nqn, wwid);
+	return true;
+}
+
+static bool has_node(const struct machine *m, dev_t dev, uint32_t owner)
+{
+	for (size_t i = 0; i < m->nr_nodes; i++)
+		if (m->nodes[i].block && m->nodes[i].dev == dev && m->nodes[i].owner == owner)
+			return true;
+	return false;
+}
+
+static void add_owner(struct machine *m, struct node n, uint32_t owner)
+{
+	struct node *at;
+
+	if (has_node(m, n.dev, owner))
+		return;
+	at = array_add(&m->nodes, &m->nr_nodes, sizeof(*at));
+	m->lost |= !at;
+	if (!at)
+		return;
+	*at = n;
+	at->owner = owner;
+}
+
+static void add_same_disks(struct machine *m)
+{
+	char a[IDENTITY], b[IDENTITY];
+
+	for (size_t i = 0, nr = m->nr_nodes; i < nr; i++) {
+		if (!read_identity(&m->nodes[i], a))
+			continue;
+		for (size_t j = 0; j < nr; j++)
+			if (m->nodes[j].owner != m->nodes[i].owner &&
+			    read_identity(&m->nodes[j], b) && !strcmp(a, b))
+				add_owner(m, m->nodes[i], m->nodes[j].owner);
+	}
+}
+
 void nodes_read(struct machine *m)
 {
 	dir_each("/sys/dev/block", look_block, m);
 	dir_each("/sys/dev/char", look_char, m);
+	add_same_disks(m);
 }
 
 const struct node *node_find(const struct machine *m, bool block, dev_t dev)
