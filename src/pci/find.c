@@ -222,7 +222,7 @@ static int visit(struct phyr_env *env, const uint32_t *sources, size_t nr, phyr_
 
 static int each_fail(struct phyr_env *env, int err)
 {
-	const char *hint = "the system's PCI devices cannot be listed";
+	const char *hint = "sysfs cannot be read: is /sys mounted, and may this process read it?";
 
 	if (err == -ENOENT)
 		hint = "there is no PCI in this system, or /sys is not mounted";

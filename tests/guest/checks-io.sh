@@ -126,7 +126,7 @@ killed() {
 # A device that vfio-pci does not have, one that is none, one that is no drive, an IOMMU that is not to be.
 wrong_use() {
 	expect 2 "kernel's IOMMU" io $disk --iommu none && expect 2 "kernel's IOMMU" io $disk --iommu soft &&
-		expect 1 . io pci:0000:1f:1f.7 && expect 1 "no NVMe controller" io "pci:$GUEST_EDU" &&
+		expect 1 . io pci:0000:1f:1f.7 && expect 1 ": not an NVMe controller" io "pci:$GUEST_EDU" &&
 		expect 2 "beyond" io $disk --size 65m || return 1
 	echo "$GUEST_NVME2" >/sys/bus/pci/drivers/vfio-pci/unbind
 	expect 1 "phyr devices --bind" io $untouched

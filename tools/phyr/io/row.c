@@ -9,6 +9,8 @@
 
 #include "io/io.h"
 
+#define CLASS_NVME 0x010802 /* PCI Code and ID Assignment 1.11, 1.2 */
+
 /* All that a row holds while it runs. */
 struct trial {
 	struct io_run *run;
@@ -44,6 +46,21 @@ static void name_iommu(struct trial *s, struct io_row *row)
 	snprintf(row->iommu, sizeof(row->iommu), "%s", caps->translates ? caps->name : "none");
 }
 
+/* Said here in the user's words; what else is wrong with an address is phyr_open()'s to say. */
+static int check_class(const struct trial *s)
+{
+	const struct io_opts *o = s->run->opts;
+	struct phyr_pci_info info;
+	struct phyr_env quiet = *phyr_env_hosted();
+	uint32_t source;
+
+	quiet.report = NULL;
+	if (!o->pci || phyr_pci_parse(o->file, &source) || phyr_pci_find(&quiet, source, &info) ||
+	    info.class_code == CLASS_NVME)
+		return 0;
+	return cli_error(EXIT_FAILED, COMMAND, "%s: not an NVMe controller", o->target);
+}
+
 static int open_target(struct trial *s, struct io_row *row)
 {
 	const struct io_opts *o = s->run->opts;
@@ -53,8 +70,10 @@ static int open_target(struct trial *s, struct io_row *row)
 				 .sim = s->sim,
 				 .report = cli_take_report,
 				 .report_arg = &s->reports};
-	int err;
+	int err = check_class(s);
 
+	if (err)
+		return err;
 	opts.depth = (unsigned)io_queue_depth(o);
 	opts.nvme = (struct phyr_nvme_opts){.size = sizeof(opts.nvme),
 					    .queues = (unsigned)o->threads,
@@ -63,8 +82,6 @@ static int open_target(struct trial *s, struct io_row *row)
 	err = phyr_open(o->target, &opts, &s->p);
 	if (err)
 		return failed(s, "open", err);
-	if (!phyr_get_nvme(s->p))
-		return cli_error(EXIT_FAILED, COMMAND, "%s: not an NVMe controller", o->target);
 	name_iommu(s, row);
 	return 0;
 }
