@@ -123,6 +123,19 @@ killed() {
 	done
 }
 
+# Somebody unbinds the drive while it is used, and waits in the kernel: the run ends well, and he goes on.
+wanted() {
+	start --map oneshot
+	io=$!
+	echo "$GUEST_NVME" >/sys/bus/pci/drivers/vfio-pci/unbind &
+	unbind=$!
+	wait $io && wait $unbind || { cat /tmp/err; return 1; }
+	echo "$GUEST_NVME" >/sys/bus/pci/drivers_probe
+	cat /tmp/err
+	[ "$(wc -l </tmp/err)" -eq 1 ] && grep -q "$disk: the kernel wants the device back" /tmp/err &&
+		grep '^oneshot: stopped after' /tmp/out && mix $disk "$GUEST_IOMMU"
+}
+
 # A device that vfio-pci does not have, one that is none, one that is no drive, an IOMMU that is not to be.
 wrong_use() {
 	expect 2 "kernel's IOMMU" io $disk --iommu none && expect 2 "kernel's IOMMU" io $disk --iommu soft &&
@@ -174,6 +187,7 @@ check same same_on_both
 check writes writes_need_leave
 check stop stopped
 check kill killed
+check wanted wanted
 check wrong wrong_use
 check busy busy
 check user ordinary_user

@@ -24,6 +24,22 @@
 void stop_listen(void);
 /* Whether the user has asked to stop. Any thread. */
 bool stop_asked(void);
+/* Ask as the user would. Any thread. */
+void stop_ask(void);
+
+/* Listens for the kernel, which may want a real device back; zeroed: not yet. */
+struct wanted {
+	const char *target;
+	pthread_t thread;
+	int fd;
+	bool listens;
+	bool ending; /* atomic */
+};
+
+/* From now on that asks to stop; on a simulated device nothing does. */
+void wanted_begin(struct wanted *w, struct phyr *p, const char *target);
+/* When the target is closed. */
+void wanted_end(struct wanted *w);
 
 /* The line on a terminal while a team runs. */
 struct progress {

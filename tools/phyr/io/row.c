@@ -18,6 +18,7 @@ struct trial {
 	struct phyr *p;
 	struct cli_reports reports;
 	struct team team;
+	struct wanted wanted;
 	struct sha256_ctx sha;
 };
 
@@ -83,6 +84,7 @@ static int open_target(struct trial *s, struct io_row *row)
 	if (err)
 		return failed(s, "open", err);
 	name_iommu(s, row);
+	wanted_begin(&s->wanted, s->p, o->target);
 	return 0;
 }
 
@@ -284,6 +286,7 @@ static void end_trial(struct trial *s, struct io_row *row)
 
 	team_fini(&s->team);
 	phyr_close(s->p);
+	wanted_end(&s->wanted);
 	row->leaked_iova = s->reports.iova_left;
 	if (s->sim) {
 		phyr_sim_get_stats(s->sim, &left);

@@ -21,6 +21,11 @@ void stop_listen(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
+void stop_ask(void)
+{
+	__atomic_store_n(&asked, true, __ATOMIC_RELAXED);
+}
+
 bool stop_asked(void)
 {
 	return __atomic_load_n(&asked, __ATOMIC_RELAXED);
