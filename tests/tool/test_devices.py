@@ -110,6 +110,7 @@ def refuses_nonsense(m):
                  ["--bind", NVME, "--driver", "nvme"], ["--bind", NVME, "--driver", "../vfio"],
                  ["--frob"], ["--all=1"]):
         phyr(m, *args, status=2)
+    assert "VMD" in phyr(m, "--bind", "10000:e1:00.0", status=2)
     assert phyr(m, "--help").startswith("usage: phyr devices")
 
 

@@ -42,6 +42,12 @@ static int parse_address(const char *text, uint32_t *source)
 {
 	if (!phyr_pci_parse(text, source))
 		return 0;
+	if (strspn(text, "0123456789abcdefABCDEF") > 4 && strchr(text, '.'))
+		return cli_error(
+			EXIT_USAGE, COMMAND,
+			"'%s': behind Intel's VMD no device can be lent alone: switch VMD off "
+			"in the firmware",
+			text);
 	return cli_error(EXIT_USAGE, COMMAND, "'%s': not a PCI address, as 0000:01:00.0", text);
 }
 
