@@ -234,6 +234,15 @@ def several_disks(m):
     assert look(m, NIC)["uses"] and not look(m, EDU)["uses"]
 
 
+def behind_vmd(m):
+    """Disks in a segment of their own are the VMD's."""
+    m.device(NIC, "nvme", class_code=0x010400, group=14)
+    m.node("block", "259:240", f"pci0000:00/{NIC}/pci10000:e0/10000:e0:06.0/10000:e1:00.0/nvme/nvme2/nvme2n1")
+    m.mounted("259:240", "/")
+    refused(m, "nvme2n1 is mounted at /", NIC)
+    assert "VMD" in phyr(m, "--bind", "10000:e1:00.0", status=2)
+
+
 def opened(m):
     """Any file of the device, by any process."""
     m.node("char", "1:7", f"pci0000:00/{NVME}/nvme/nvme0/ng0n1")
@@ -452,9 +461,10 @@ def no_pci(m):
     phyr(m, status=1)
 
 
-CASES = [lists, refuses_nonsense, mounted_disk, mounted_by_source, mounted_elsewhere, mounted_by_others,
-         swap, holder, loop, loop_of_elsewhere, exported, functions, odd_names, several_paths, several_disks, opened, claimed, wrong_name, interface, screen, bridge,
-         no_iommu, no_module, binds, commands_bind, undoes, undoes_first_step, undoes_unbind,
+CASES = [lists, refuses_nonsense, mounted_disk, mounted_by_source, mounted_elsewhere,
+         mounted_by_others, swap, holder, loop, loop_of_elsewhere, exported, functions, odd_names,
+         several_paths, several_disks, behind_vmd, opened, claimed, wrong_name, interface, screen,
+         bridge, no_iommu, no_module, binds, commands_bind, undoes, undoes_first_step, undoes_unbind,
          group_of_two, held, ordinary_user, by_iommufd, no_interface, no_pci]
 
 
