@@ -102,8 +102,9 @@ PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
  *
  * A link or map of n runs costs n ioctls, an unlink or unmap one; runs that follow each other in memory
  * are one, whatever they came from. So a mapping a request is dear here: map once, and keep it.
- * Mappings are found again in a record of the backend's own, at most 24 bytes a run, by which translate
- * answers too; it says as leaf_size what the run would allow, for the kernel does not tell what it wrote.
+ * Mappings are found again in a record of the backend's own, by which translate answers too; it says as
+ * leaf_size what the run would allow, for the kernel does not tell what it wrote. The record takes at most
+ * 24 bytes a run from 4,000 runs on; 15 take 248 bytes, and those in between whole blocks of 4 KiB.
  * An unmap invalidates before it returns: gathers stay empty. Blocked accesses are in the kernel's log
  * alone: fault handlers hear nothing.
  *
