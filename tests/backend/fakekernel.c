@@ -363,7 +363,7 @@ static int group_ioctl(struct fk_file *f, unsigned long cmd, void *arg)
 		container = file_of(*(int *)arg);
 		if (!container || container->kind != FK_CONTAINER)
 			return sys(EBADF);
-		if (f->space >= 0)
+		if (f->space >= 0 || !fk_allows_all(&fk.spaces[container->space]))
 			return sys(EINVAL);
 		f->space = container->space;
 		fk.spaces[f->space].users++;
@@ -385,6 +385,8 @@ static int attach(struct fk_file *f, uint32_t ioas)
 		return ENOENT;
 	if (f->space >= 0)
 		return f->space == (int)ioas - 1 ? 0 : EBUSY;
+	if (!fk_allows_all(space))
+		return EADDRINUSE;
 	err = space->users ? 0 : fk_pin_all(space);
 	if (err)
 		return err;

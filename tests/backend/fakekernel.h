@@ -4,11 +4,12 @@
  * (-Wl,--wrap). Its rules are written from what Linux does:
  *
  *   group      open once; its devices are handed out while it is in a container
- *   container  has an IOMMU from VFIO_SET_IOMMU on, and loses it, and all mappings, with its last group
+ *   container  has an IOMMU from VFIO_SET_IOMMU on, and loses it, and all mappings, with its last group;
+ *              takes no group that does not allow what is mapped (EINVAL)
  *   type 1     EEXIST over what is mapped, ENOSPC without an entry left, unmaps nothing that it would
  *              have to split
  *   IOAS       the same without entries, and keeps its mappings without a device; unmapping nothing is
- *              ENOENT
+ *              ENOENT, attaching a device that does not allow what is mapped EADDRINUSE
  *
  * What breaks a rule that only phyr can break (a group closed before its devices, a wrong descriptor)
  * ends the program. Any call can be made to fail. Threads may call at once.
@@ -113,6 +114,8 @@ int fk_only_space(void);
 /* fakekernel_space.c, under the mutex: 0 or an errno. */
 int fk_map(struct fk_space *space, const struct fk_map *map, bool type1);
 int fk_unmap(struct fk_space *space, uint64_t iova, uint64_t len, bool type1, uint64_t *done);
+/* Whether all that is mapped lies in what devices allow. */
+bool fk_allows_all(const struct fk_space *space);
 /* The space's memory is pinned now, or not any more. */
 int fk_pin_all(struct fk_space *space);
 void fk_unpin_all(struct fk_space *space);

@@ -31,15 +31,29 @@ const struct fk_map *fk_find(int space, uint64_t iova)
 	return at < s->nr && s->maps[at].iova <= iova ? &s->maps[at] : NULL;
 }
 
-static bool is_allowed(const struct fk_space *space, uint64_t start, uint64_t last)
+static bool in_ranges(uint64_t start, uint64_t last)
 {
-	if (!space->users)
-		return true;
 	for (unsigned i = 0; i < fk.nr_ranges; i++) {
 		if (start >= fk.ranges[i].start && last <= fk.ranges[i].last)
 			return true;
 	}
 	return false;
+}
+
+static bool is_allowed(const struct fk_space *space, uint64_t start, uint64_t last)
+{
+	return !space->users || in_ranges(start, last);
+}
+
+bool fk_allows_all(const struct fk_space *space)
+{
+	for (uint64_t i = 0; i < space->nr; i++) {
+		const struct fk_map *map = &space->maps[i];
+
+		if (!in_ranges(map->iova, map->iova + (map->len - 1)))
+			return false;
+	}
+	return true;
 }
 
 static int pin(const struct fk_map *map)

@@ -348,8 +348,8 @@ static void second_device_takes_away(void **state)
 	fk.ranges[0].start = 0; /* the device is out again */
 	r.t.reports = 0;
 	assert_int_equal(krig_unmap(&r, M, K), 0);
-	assert_int_equal(krig_map(&r, M + K, MEMORY, K), -ERANGE);
-	r.t.reports = 0;
+	assert_int_equal(krig_map(&r, M + K, MEMORY, K), 0);
+	assert_int_equal(krig_unmap(&r, M + K, K), 0);
 	phyr_iova_free(iova, M, K);
 	fk.ranges[0].start = 2 * M;
 	assert_int_equal(phyr_domain_attach(r.domain, DEV2), 0);
@@ -370,8 +370,7 @@ static void refused_device_changes_nothing(void **state)
 	assert_int_equal(krig_map(&r, high, MEMORY, K), 0);
 	phyr_domain_detach(r.domain, DEV);
 	fk.ranges[1].last = (1ull << 39) - 1;
-	if (r.vfio) /* the fake iommufd does not look at what is mapped; Linux does */
-		attach_fails(DEV2, -EBUSY);
+	attach_fails(DEV2, -EBUSY);
 	assert_int_equal(krig_unmap(&r, high, K), 0);
 
 	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EBUSY);
