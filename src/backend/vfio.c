@@ -80,6 +80,18 @@ static int read_info(struct kernel_domain *domain, struct vfio_info *info, struc
 	return 0;
 }
 
+/* Mappings of ours that the container has. */
+static uint64_t nr_maps(struct kernel_domain *domain)
+{
+	struct phyr_env *env = domain->kernel->iommu.env;
+	uint64_t nr;
+
+	env_lock(env, &domain->lock);
+	nr = domain->live ? domain->record.nr : 0;
+	env_unlock(env, &domain->lock);
+	return nr;
+}
+
 /* Let it hold. had: mappings of ours that the container had when it was read. */
 static void allow(struct kernel_domain *domain, const struct vfio_info *info, uint64_t had)
 {
@@ -130,7 +142,7 @@ static int come_alive(struct kernel_domain *domain, struct kernel_why *why)
 static int attach_own(struct kernel_domain *domain, struct kernel_dev *dev,
 		      const struct phyr_pci_info *info, struct kernel_why *why)
 {
-	uint64_t had = domain->live ? domain->record.nr : 0;
+	uint64_t had = nr_maps(domain);
 	struct vfio_info said;
 	int err = phyr_vfio_get_group(domain, info, &dev->group, why);
 
@@ -157,7 +169,7 @@ static int allow_again(struct kernel_domain *domain, struct kernel_why *why)
 	int err = read_info(domain, &said, why);
 
 	if (!err)
-		allow(domain, &said, domain->record.nr);
+		allow(domain, &said, nr_maps(domain));
 	return err;
 }
 
