@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/kernelrig.h"
+#include "core/err.h"
 
 int krig_make(struct krig *r)
 {
@@ -83,6 +84,18 @@ void krig_told(struct krig *r, int err, const char *call)
 	assert_non_null(r->t.last.hint);
 	assert_int_equal(r->t.reports, 1);
 	r->t.reports = 0;
+}
+
+void krig_attach_fails(struct krig *r, uint32_t source, int want)
+{
+	int fd = 7;
+
+	assert_int_equal(phyr_domain_attach(r->domain, source), want);
+	krig_told(r, want, "phyr_domain_attach");
+	assert_int_equal(r->t.last.index, source);
+	assert_int_equal(phyr_vfio_device_fd(r->iommu, source, &fd), -ENODEV);
+	krig_told(r, -ENODEV, "phyr_vfio_device_fd");
+	assert_int_equal(fd, 7);
 }
 
 void krig_leads_to(struct krig *r, uint64_t iova, uint64_t addr, uint64_t len, unsigned prot)

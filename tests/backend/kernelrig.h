@@ -40,6 +40,8 @@ int krig_unmap(struct krig *r, uint64_t iova, uint64_t len);
 struct phyr_domain_stats krig_stats(struct krig *r);
 /* The last report is this one, and the first since the last look. */
 void krig_told(struct krig *r, int err, const char *call);
+/* Attach a device that is not attached: refused with this error, reported, and without a descriptor. */
+void krig_attach_fails(struct krig *r, uint32_t source, int want);
 /* Each granule of [iova, iova + len) leads to addr and on, in record and kernel. */
 void krig_leads_to(struct krig *r, uint64_t iova, uint64_t addr, uint64_t len, unsigned prot);
 
