@@ -86,6 +86,7 @@ static void stress(void **state)
 	int fd;
 
 	krig_init(&r, *state);
+	r.t.env.report = NULL; /* tenv's is for one thread */
 	fk.bad_start = fk.bad_last = MEMORY + 1000 * K;
 	done = 0;
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -133,6 +134,7 @@ static void domains(void **state)
 	struct worker workers[THREADS];
 
 	krig_init(&r, *state);
+	r.t.env.report = NULL;
 	phyr_domain_detach(r.domain, DEV);
 	for (unsigned i = 0; i < THREADS; i++) {
 		workers[i].id = i;
