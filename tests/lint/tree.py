@@ -12,7 +12,8 @@ SKIP = 77  # what meson takes for a skipped test
 FREESTANDING = {"core", "list", "iova", "pgtbl", "iommu", "backend", "dma", "desc"}
 HOSTED = {"src/core/env.c", "src/core/format.c", "src/core/pages.c", "src/core/pages.h",
           "src/backend/iommufd.c", "src/backend/kernel_abi.h", "src/backend/kernel_sys.c",
-          "src/backend/vfio.c", "src/backend/vfio_group.c", "src/backend/vfio_info.c"}
+          "src/backend/vfio.c", "src/backend/vfio_group.c", "src/backend/vfio_info.c",
+          "src/backend/vfio_master.c"}
 
 
 def files(folders, *suffixes):
