@@ -36,22 +36,34 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* "00:05.0", and "0000:00:05.0" from newer kernels. The guests have segment 0 alone. */
+static bool parse_device(const char *text, uint16_t *source)
+{
+	unsigned segment, bus, device, function;
+
+	if (sscanf(text, "%x:%x:%x.%x]", &segment, &bus, &device, &function) != 4) {
+		segment = 0;
+		if (sscanf(text, "%x:%x.%x]", &bus, &device, &function) != 3)
+			return false;
+	}
+	if (segment || bus > 0xff || device > 0x1f || function > 7)
+		return false;
+	*source = (uint16_t)(bus << 8 | device << 3 | function);
+	return true;
+}
+
 bool kmsg_parse(const char *line, struct kmsg_fault *fault)
 {
 	const char *dma = strstr(line, "[DMA "), *request = strstr(line, "Request device [");
 	const char *addr = strstr(line, "fault addr "), *reason = strstr(line, "fault reason ");
-	unsigned bus, device, function;
 
 	if (!dma || !request || !addr || !reason)
 		return false;
-	if (sscanf(request, "Request device [%x:%x.%x]", &bus, &device, &function) != 3)
-		return false;
-	if (bus > 0xff || device > 0x1f || function > 7)
+	if (!parse_device(request + strlen("Request device ["), &fault->source))
 		return false;
 	fault->write = strncmp(dma, "[DMA Write", 10) == 0;
 	if (!fault->write && strncmp(dma, "[DMA Read", 9))
 		return false;
-	fault->source = (uint16_t)(bus << 8 | device << 3 | function);
 	fault->addr = strtoull(addr + strlen("fault addr "), NULL, 16);
 	fault->reason = (unsigned)strtoul(reason + strlen("fault reason "), NULL, 0);
 	return true;

@@ -16,7 +16,7 @@
 
 #define EDU_SOURCE 0x0028 /* 00:05.0 */
 
-/* As kernels from 4.x to 6.x write it. */
+/* As kernels from 4.x to 7.x write it. */
 static const struct {
 	const char *line;
 	struct kmsg_fault fault;
@@ -30,6 +30,9 @@ static const struct {
 	{"DMAR: [DMA Read PASID 0x7] Request device [81:1f.7] fault addr 0x1000 [fault reason "
 	 "0x71] SM: Present bit in first-level paging entry is clear",
 	 {0x81ff, false, 0x1000, 0x71}},
+	{"DMAR: [DMA Write NO_PASID] Request device [0000:00:05.0] fault addr 0x2000 "
+	 "[fault reason 0x05] PTE Write access is not set",
+	 {0x0028, true, 0x2000, 5}},
 	{"DMAR: [DMA Write] Request device [0a:00.1] fault addr f7a00000 [fault reason 05] PTE "
 	 "Write access is not set",
 	 {0x0a01, true, 0xf7a00000, 5}},
@@ -59,6 +62,9 @@ static void test_others_are_not_taken(void **state)
 				&fault));
 	assert_false(kmsg_parse("DMAR: [DMA Write NO_PASID] Request device [00:45.0] fault addr "
 				"0x0 [fault reason 0x05]",
+				&fault));
+	assert_false(kmsg_parse("DMAR: [DMA Write NO_PASID] Request device [0001:00:05.0] fault "
+				"addr 0x0 [fault reason 0x05]",
 				&fault));
 }
 
