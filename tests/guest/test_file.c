@@ -168,6 +168,12 @@ static void two_steps(void **state)
 	phyr_dma_iova_free(f.dev, &s);
 }
 
+static void holds(unsigned char byte)
+{
+	for (unsigned i = 0; i < SIZE; i++)
+		assert_int_equal(f.view[i], byte);
+}
+
 /* Blocked, by the kernel's log; and the file stays as it is. */
 static void after_unmap(void **state)
 {
@@ -181,21 +187,24 @@ static void after_unmap(void **state)
 	phyr_dma_unmap(f.dev, &m);
 	memset(f.view, 0x11, SIZE);
 	rig_blocked(&f.rig, 0, iova + K, 64, PHYR_WRITE, 0);
-	for (unsigned i = 0; i < SIZE; i++)
-		assert_int_equal(f.view[i], 0x11);
+	holds(0x11);
 }
 
+/* QEMU's IOMMU blocks, but does not tell of, a write to a page that it has just read. */
 static void to_read_only(void **state)
 {
-	struct phyr_dma_map m;
 	unsigned char buf[LEN];
+	struct phyr_dma_map m;
 
 	append(0, SIZE);
 	memset(f.view, 0x77, SIZE);
 	assert_int_equal(phyr_dma_map(f.dev, &f.list, PHYR_DMA_TO_DEVICE, 0, &m), 0);
 	device(m.state.addr, buf, PHYR_READ);
 	assert_memory_equal(f.view, buf, LEN);
-	rig_blocked(&f.rig, 0, m.state.addr, 64, PHYR_WRITE, PHYR_FAULT_PERMISSION);
+	rig_blocked(&f.rig, 0, m.state.addr + K, 64, PHYR_WRITE, PHYR_FAULT_PERMISSION);
+	memset(buf, 0x88, LEN);
+	device(m.state.addr, buf, PHYR_WRITE);
+	holds(0x77);
 	phyr_dma_unmap(f.dev, &m);
 }
 
@@ -267,8 +276,7 @@ static void cut_below_a_mapping(void **state)
 	for (unsigned i = 0; i < LEN; i++)
 		assert_int_equal(buf[i], 0x22);
 	device(m.state.addr + K, buf, PHYR_WRITE);
-	for (unsigned i = 0; i < SIZE; i++)
-		assert_int_equal(f.view[i], 0);
+	holds(0);
 	phyr_dma_unmap(f.dev, &m);
 	assert_int_equal(phyr_dma_map(f.dev, &f.list, BOTH, 0, &m), 0);
 	is_moved(m.state.addr, f.view, 9);
