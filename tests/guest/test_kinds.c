@@ -251,8 +251,8 @@ static void kind(void **state)
 	unmake(&p);
 }
 
-#define NO   -EOPNOTSUPP
-#define BAD  -EFAULT
+#define NO   (-EOPNOTSUPP)
+#define BAD  (-EFAULT)
 #define USER PHYR_KIND_USER
 
 #define ROW(n, m, k, vfio, iommufd, files, ...)                                          \
