@@ -7,6 +7,7 @@
  *
  * Memory is named by its addresses in this process; the backend has the kernel pin what it maps.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,25 +104,70 @@ static int find_device(struct phyr *p, const char *what, struct phyr_pci_info *i
  * The backend.
  */
 
-static bool can_open(const char *path)
+/* 0, or why a file cannot be opened to read and write. */
+static int may_open(const char *path)
 {
-	return !faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS);
+	return faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) ? -errno : 0;
+}
+
+static bool is_denied(int err)
+{
+	return err == -EACCES || err == -EPERM;
+}
+
+/* Of two files that are both needed; one that is not there says more than one that is denied. */
+static int worse(int err, int other)
+{
+	return !err || (is_denied(err) && other) ? other : err;
 }
 
 /* Whether iommufd would do: the kernel has it, the device has a file for it, and both may be opened. */
-static bool has_iommufd(const struct phyr_pci_info *info)
+static int why_no_iommufd(const struct phyr_pci_info *info)
 {
 	char path[sizeof("/dev/vfio/devices/") + sizeof(info->cdev)];
 
+	if (!info->cdev[0])
+		return -ENOENT;
 	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", info->cdev);
-	return info->cdev[0] && can_open("/dev/iommu") && can_open(path);
+	return worse(may_open("/dev/iommu"), may_open(path));
+}
+
+static int why_no_vfio(const struct phyr_pci_info *info)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/vfio/%d", info->group);
+	return worse(may_open("/dev/vfio/vfio"), may_open(path));
+}
+
+/*
+ * The best that there is and may be opened. Where rights alone are missing, each backend would name its own
+ * files, as if it were the only way: both are named here.
+ */
+static int choose(struct phyr *p, const struct phyr_pci_info *info, bool *iommufd)
+{
+	int iommufd_err = why_no_iommufd(info), vfio_err = 0;
+
+	if (is_denied(iommufd_err))
+		vfio_err = why_no_vfio(info);
+	if (is_denied(vfio_err))
+		return open_error(p, -EACCES,
+				  "no right to open /dev/iommu and the device's file under "
+				  "/dev/vfio/devices, nor its group's under /dev/vfio: 'phyr "
+				  "devices ADDRESS' says what to give",
+				  .index = p->source, .index_of = "device");
+	/* Without vfio it is iommufd's to say which of its files is denied. */
+	*iommufd = !iommufd_err || vfio_err;
+	return 0;
 }
 
 static int make_backend(struct phyr *p, const struct phyr_pci_info *info)
 {
-	bool iommufd = p->opts.iommu == PHYR_IOMMU_IOMMUFD ||
-		       (p->opts.iommu == PHYR_IOMMU_DEFAULT && has_iommufd(info));
+	bool iommufd = p->opts.iommu == PHYR_IOMMU_IOMMUFD;
+	int err = p->opts.iommu == PHYR_IOMMU_DEFAULT ? choose(p, info, &iommufd) : 0;
 
+	if (err)
+		return err;
 	return iommufd ? phyr_iommufd_create(&p->env, &p->iommu)
 		       : phyr_vfio_create(&p->env, &p->iommu);
 }

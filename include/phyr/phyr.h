@@ -91,9 +91,9 @@ struct phyr_opts {
  *         source id or domain left; -ENOMEM; as phyr_nvme_open(). pci: -ENODEV no such device; -EBUSY it
  *         is not bound to a VFIO driver, its group is not viable, or somebody else has it; -EOPNOTSUPP no
  *         IOMMU is over it, or it is a bridge; -ENOENT the kernel has neither iommufd nor VFIO, or not
- *         the one that was asked for; -EACCES no right to open its file; as phyr_vfio_create(),
- *         phyr_iommufd_create() and phyr_pci_map_bar(). Nobody is told of an opts->size that is not
- *         known.
+ *         the one that was asked for; -EACCES no right to open its files: of iommufd and of vfio, where
+ *         either would do; as phyr_vfio_create(), phyr_iommufd_create() and phyr_pci_map_bar(). Nobody
+ *         is told of an opts->size that is not known.
  */
 PHYR_API int phyr_open(const char *target, const struct phyr_opts *opts, struct phyr **out);
 

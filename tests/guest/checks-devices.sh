@@ -207,11 +207,18 @@ no_driver() { # a device that the kernel has no driver for
 		"$PHYR" devices --bind $GUEST_EDU2 && [ "$(driver $GUEST_EDU2)" = vfio-pci ]
 }
 
+dir_of_rights() { # which files a user is told of
+	[ "$GUEST_IOMMU" = iommufd ] && echo '/dev/iommu and .*/dev/vfio/devices, nor its group' || echo /dev/vfio/GROUP
+}
+
 ordinary_user() {
 	group=/dev/vfio/$(basename "$(readlink $sys/$GUEST_EDU2/iommu_group)")
 	su user -c "$PHYR devices $GUEST_EDU2" >$out || return 1
 	cat $out
 	grep -q 'Permission denied' $out && grep -q 'RLIMIT_MEMLOCK' $out || return 1
+	! su user -c "$PHYR io pci:$GUEST_NVME" 2>$out.err || return 1
+	cat $out.err
+	grep -q "no right to open .*$(dir_of_rights)" $out.err || return 1
 	sed -n 's/^    //p' $out >$out.sh
 	grep -q "^chown 1000 /dev/vfio/" $out.sh && sh -e $out.sh &&
 		su user -c "$PHYR devices" | grep "^$GUEST_EDU2 .* ready$" || return 1

@@ -35,7 +35,8 @@ static struct {
 	struct fake backend;
 	uint32_t config[6]; /* of BARs */
 	unsigned bar;
-	const char *files; /* those that may be opened */
+	const char *files;  /* those that may be opened */
+	const char *locked; /* those that are there, and may not; others are not there */
 	struct phyr_nvme_opts nvme;
 	struct phyr_regs regs;
 	char pci;
@@ -170,7 +171,7 @@ int __wrap_faccessat(int dir, const char *path, int mode, int flags)
 	assert_int_equal(mode, R_OK | W_OK);
 	if (strstr(world.files, path))
 		return 0;
-	errno = EACCES;
+	errno = strstr(world.locked, path) ? EACCES : ENOENT;
 	return -1;
 }
 
@@ -190,6 +191,7 @@ static struct phyr_opts anew(void)
 	world.info = (struct phyr_pci_info){
 		.source = SOURCE, .class_code = CLASS, .group = 3, .driver = "vfio-pci"};
 	world.files = "";
+	world.locked = "";
 	reports = 0;
 	return (struct phyr_opts){.size = sizeof(struct phyr_opts), .report = hear};
 }
@@ -317,6 +319,56 @@ static void the_newer_is_taken(void **state)
 	fails(&opts, -ENODEV, "fvdombnO");
 }
 
+/* What may be opened, and what is there and may not, of a device with a file of its own. */
+static struct phyr_opts rights(const char *files, const char *locked)
+{
+	struct phyr_opts opts = anew();
+
+	world.files = files;
+	world.locked = locked;
+	strcpy(world.info.cdev, "vfio4");
+	return opts;
+}
+
+#define IOMMU "/dev/iommu "
+#define CDEV  "/dev/vfio/devices/vfio4 "
+#define VFIO  "/dev/vfio/vfio "
+#define GROUP "/dev/vfio/3 "
+
+static void rights_that_are_missing(void **state)
+{
+	static const char both[] = "nor its group's under /dev/vfio: 'phyr devices";
+	struct phyr_opts opts;
+
+	opts = rights(VFIO, IOMMU CDEV GROUP);
+	refused(&opts, -EACCES, "f", both);
+	assert_int_equal(last.index, SOURCE);
+	assert_string_equal(last.index_of, "device");
+	opts = rights(IOMMU VFIO, CDEV GROUP);
+	refused(&opts, -EACCES, "f", both);
+	opts = rights(CDEV GROUP, IOMMU VFIO);
+	refused(&opts, -EACCES, "f", both);
+	/* What is left is taken. */
+	opts = rights(VFIO GROUP, IOMMU CDEV);
+	fails(&opts, -ENODEV, "fvdombnO");
+	opts = rights(IOMMU CDEV, VFIO GROUP);
+	fails(&opts, -ENODEV, "fidombnO");
+	/* There is one way alone: its backend says what is in it. */
+	opts = rights("", IOMMU CDEV);
+	fails(&opts, -ENODEV, "fidombnO");
+	opts = rights("", IOMMU CDEV VFIO);
+	fails(&opts, -ENODEV, "fidombnO");
+	opts = rights(VFIO, CDEV GROUP);
+	fails(&opts, -ENODEV, "fvdombnO");
+	opts = rights(VFIO, IOMMU GROUP);
+	fails(&opts, -ENODEV, "fvdombnO");
+	/* So does the one that was asked for. */
+	opts = rights(VFIO, IOMMU CDEV GROUP), opts.iommu = PHYR_IOMMU_VFIO;
+	fails(&opts, -ENODEV, "fvdombnO");
+	opts = rights(VFIO, IOMMU CDEV GROUP), opts.iommu = PHYR_IOMMU_IOMMUFD;
+	fails(&opts, -ENODEV, "fidombnO");
+}
+
 static int no_vectors(void *arg, unsigned vector, int fd)
 {
 	return 0;
@@ -416,6 +468,7 @@ int main(void)
 		cmocka_unit_test(devices_are_checked),
 		cmocka_unit_test(each_step_fails),
 		cmocka_unit_test(the_newer_is_taken),
+		cmocka_unit_test(rights_that_are_missing),
 		cmocka_unit_test(the_driver_is_told),
 		cmocka_unit_test(the_first_bar_that_is_memory),
 		cmocka_unit_test(a_device_of_ones_own),
