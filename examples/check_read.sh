@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Run the example on a file of its own: what it prints is the file's start; a missing file is one line.
+# Run the example on a file of its own: what it prints is the file's start; a missing file is one line, and so
+# is a device that is no drive.
 set -eu
 read=$1
 dir=$(mktemp -d)
@@ -16,3 +17,10 @@ if "$read" "sim:$dir/none.img" 2>"$dir/err"; then
 fi
 grep -q 'read: No such file or directory' "$dir/err"
 [ "$(wc -l <"$dir/err")" -eq 1 ]
+
+if "$read" sim: >"$dir/out" 2>"$dir/err"; then
+	echo "reading a device that is no drive succeeded" >&2
+	exit 1
+fi
+[ "$(cat "$dir/err")" = "read: Invalid argument" ]
+[ ! -s "$dir/out" ]

@@ -321,9 +321,11 @@ PHYR_API unsigned phyr_nvme_in_flight(const struct phyr_nvme_queue *queue);
  * for, and how much was moved is not known. Other commands of the queue may end meanwhile. With
  * interrupts and without opts.wait, waiting sleeps.
  *
- * @param map  from phyr_dma_map() for the controller's device
- * @return 0; -EINVAL the map holds nothing; as phyr_nvme_read() and its completion; of several errors
- *         the first
+ * @param queue  NULL, as phyr_get_queue() gives of a device that is no controller, is -EINVAL; nobody is
+ *               told
+ * @param map    from phyr_dma_map() for the controller's device
+ * @return 0; -EINVAL no queue, or the map holds nothing; as phyr_nvme_read() and its completion; of
+ *         several errors the first
  */
 PHYR_API int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba,
 				 const struct phyr_dma_map *map);
@@ -334,7 +336,8 @@ PHYR_API int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue);
 /**
  * Pass a command through and wait, as phyr_nvme_submit().
  *
- * @param done  how it ended; NULL is fine; written when it was submitted
+ * @param queue  NULL is -EINVAL, as in phyr_nvme_read_sync()
+ * @param done   how it ended; NULL is fine; written when it was submitted
  * @return as phyr_nvme_submit() but for -EAGAIN, which is waited out; else done->err
  */
 PHYR_API int phyr_nvme_submit_sync(struct phyr_nvme_queue *queue, const void *sqe64,

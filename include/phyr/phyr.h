@@ -107,9 +107,10 @@ PHYR_API void phyr_close(struct phyr *p);
 
 /** The device, for every call of dma.h. */
 PHYR_API struct phyr_dev *phyr_get_dev(struct phyr *p);
-/** The controller; NULL with "sim:". */
+/** The controller; NULL with any device that is none: "sim:", and "pci:" of another class. */
 PHYR_API struct phyr_nvme *phyr_get_nvme(struct phyr *p);
-/** The I/O queue that phyr_open() made; NULL with "sim:". */
+/** The I/O queue that phyr_open() made; NULL where there is no controller. The calls of nvme.h that wait
+ *  refuse that (-EINVAL); the others must not be given it. */
 PHYR_API struct phyr_nvme_queue *phyr_get_queue(struct phyr *p);
 /** Its registers, for a driver of one's own; a controller's belong to phyr_get_nvme(). NULL: a PCI device
  *  without a BAR that is memory. */

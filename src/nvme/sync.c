@@ -42,9 +42,15 @@ static int submit_piece(struct phyr_nvme_queue *queue, submit_fn *submit, uint64
 	return err;
 }
 
-static int check_whole(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
+/* A device that is no controller has no queue (phyr_get_queue()), and nobody to report that to. */
+static int check_whole(const struct phyr_nvme_queue *queue, const char *call, uint64_t lba,
 		       const struct phyr_dma_map *map)
 {
+	const struct phyr_nvme *nvme;
+
+	if (!queue)
+		return -EINVAL;
+	nvme = queue->nvme;
 	if (map->how == PHYR_DMA_NONE)
 		return env_fail(nvme->env, .err = -EINVAL, .call = call,
 				.addr = lba << nvme->block_lg2, .hint = "nothing is mapped");
@@ -73,7 +79,7 @@ static int transfer_all(struct phyr_nvme_queue *queue, submit_fn *submit, uint64
 
 int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba, const struct phyr_dma_map *map)
 {
-	int err = check_whole(queue->nvme, "phyr_nvme_read_sync", lba, map);
+	int err = check_whole(queue, "phyr_nvme_read_sync", lba, map);
 
 	return err ? err : transfer_all(queue, phyr_nvme_read, lba, map);
 }
@@ -81,7 +87,7 @@ int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba, const struc
 int phyr_nvme_write_sync(struct phyr_nvme_queue *queue, uint64_t lba,
 			 const struct phyr_dma_map *map)
 {
-	int err = check_whole(queue->nvme, "phyr_nvme_write_sync", lba, map);
+	int err = check_whole(queue, "phyr_nvme_write_sync", lba, map);
 
 	return err ? err : transfer_all(queue, phyr_nvme_write, lba, map);
 }
@@ -91,6 +97,8 @@ int phyr_nvme_flush_sync(struct phyr_nvme_queue *queue)
 	struct waiter w = {0};
 	int err;
 
+	if (!queue)
+		return -EINVAL;
 	while ((err = phyr_nvme_flush(queue, ended, &w)) == -EAGAIN)
 		nvme_poll_once(queue);
 	if (err)
@@ -105,6 +113,8 @@ int phyr_nvme_submit_sync(struct phyr_nvme_queue *queue, const void *sqe64,
 	struct nvme_waiter w = {.ended = false};
 	int err;
 
+	if (!queue)
+		return -EINVAL;
 	while ((err = phyr_nvme_submit(queue, sqe64, map, phyr_nvme_waiter_ended, &w)) == -EAGAIN)
 		nvme_poll_once(queue);
 	if (err)

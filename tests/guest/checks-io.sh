@@ -141,6 +141,9 @@ wrong_use() {
 	expect 2 "kernel's IOMMU" io $disk --iommu none && expect 2 "kernel's IOMMU" io $disk --iommu soft &&
 		expect 1 . io pci:0000:1f:1f.7 && expect 1 ": not an NVMe controller" io "pci:$GUEST_EDU" &&
 		expect 2 "beyond" io $disk --size 65m || return 1
+	! "$EXAMPLE_READ" "pci:$GUEST_EDU" 2>/tmp/err >/tmp/out || return 1
+	cat /tmp/err
+	[ "$(cat /tmp/err)" = "read: Invalid argument" ] && [ ! -s /tmp/out ] || return 1
 	echo "$GUEST_NVME2" >/sys/bus/pci/drivers/vfio-pci/unbind
 	expect 1 "phyr devices --bind" io $untouched
 	status=$?

@@ -111,6 +111,25 @@ static void with_registers(void **state)
 	phyr_close(p);
 }
 
+/* The calls that wait say so; nothing of the map or the entry is looked at. */
+static void without_a_queue(void **state)
+{
+	unsigned char sqe[64] = {0};
+	struct phyr_nvme_done done = {.err = 77};
+	struct phyr *p = open_own(NULL);
+	struct phyr_list list;
+	struct phyr_dma_map m;
+
+	map(p, PHYR_DMA_BIDIRECTIONAL, &list, &m);
+	assert_int_equal(phyr_nvme_read_sync(phyr_get_queue(p), 0, &m), -EINVAL);
+	assert_int_equal(phyr_nvme_write_sync(phyr_get_queue(p), 0, &m), -EINVAL);
+	assert_int_equal(phyr_nvme_flush_sync(phyr_get_queue(p)), -EINVAL);
+	assert_int_equal(phyr_nvme_submit_sync(phyr_get_queue(p), sqe, &m, &done), -EINVAL);
+	assert_int_equal(done.err, 77);
+	unmap(p, &list, &m);
+	phyr_close(p);
+}
+
 /* A controller has registers and takes limits, too. */
 static void of_a_controller(void **state)
 {
@@ -402,12 +421,19 @@ static void released_once_too_often(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_registers),  cmocka_unit_test(with_registers),
-		cmocka_unit_test(of_a_controller),    cmocka_unit_test(dma_is_checked),
-		cmocka_unit_test(without_an_iommu),   cmocka_unit_test(limits_are_taken),
-		cmocka_unit_test(options_must_fit),   cmocka_unit_test(many_devices),
-		cmocka_unit_test(released_too_early), cmocka_unit_test(close_tells_what_is_left),
-		cmocka_unit_test(released_elsewhere), cmocka_unit_test(released_once_too_often),
+		cmocka_unit_test(without_registers),
+		cmocka_unit_test(with_registers),
+		cmocka_unit_test(without_a_queue),
+		cmocka_unit_test(of_a_controller),
+		cmocka_unit_test(dma_is_checked),
+		cmocka_unit_test(without_an_iommu),
+		cmocka_unit_test(limits_are_taken),
+		cmocka_unit_test(options_must_fit),
+		cmocka_unit_test(many_devices),
+		cmocka_unit_test(released_too_early),
+		cmocka_unit_test(close_tells_what_is_left),
+		cmocka_unit_test(released_elsewhere),
+		cmocka_unit_test(released_once_too_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
