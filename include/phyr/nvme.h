@@ -240,6 +240,11 @@ typedef void phyr_nvme_fn(void *arg, const struct phyr_nvme_done *done);
  *              caller's cursor is advanced past it on success, untouched on failure
  * @param fn    called at the end; a compare of data that differs ends with -EILSEQ
  *
+ * Which direction a cursor's memory was mapped in is not known here: what a read fills is mapped
+ * PHYR_DMA_FROM_DEVICE or both ways, what a write or a compare takes PHYR_DMA_TO_DEVICE or both ways. Else
+ * the command ends with -EIO behind an IOMMU whose format tells the two apart, and as if nothing were wrong
+ * elsewhere.
+ *
  * Allocates nothing once a queue is warm. What is mapped must stay so until fn was called. Where a
  * reset is under way and nothing is in flight in the queue, it is waited for.
  * @return 0; -EINVAL length, or the admin queue; -ERANGE past the namespace; -E2BIG over max_transfer;
@@ -323,9 +328,10 @@ PHYR_API unsigned phyr_nvme_in_flight(const struct phyr_nvme_queue *queue);
  *
  * @param queue  NULL, as phyr_get_queue() gives of a device that is no controller, is -EINVAL; nobody is
  *               told
- * @param map    from phyr_dma_map() for the controller's device
- * @return 0; -EINVAL no queue, or the map holds nothing; as phyr_nvme_read() and its completion; of
- *         several errors the first
+ * @param map    from phyr_dma_map() for the controller's device, in a direction that goes with the
+ *               command: to read, PHYR_DMA_FROM_DEVICE; to write, PHYR_DMA_TO_DEVICE; or both
+ * @return 0; -EINVAL no queue, a map that holds nothing or is for the other direction; as
+ *         phyr_nvme_read() and its completion; of several errors the first
  */
 PHYR_API int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba,
 				 const struct phyr_dma_map *map);

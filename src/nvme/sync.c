@@ -44,7 +44,7 @@ static int submit_piece(struct phyr_nvme_queue *queue, submit_fn *submit, uint64
 
 /* A device that is no controller has no queue (phyr_get_queue()), and nobody to report that to. */
 static int check_whole(const struct phyr_nvme_queue *queue, const char *call, uint64_t lba,
-		       const struct phyr_dma_map *map)
+		       const struct phyr_dma_map *map, enum phyr_dma_dir wrong)
 {
 	const struct phyr_nvme *nvme;
 
@@ -54,6 +54,13 @@ static int check_whole(const struct phyr_nvme_queue *queue, const char *call, ui
 	if (map->how == PHYR_DMA_NONE)
 		return env_fail(nvme->env, .err = -EINVAL, .call = call,
 				.addr = lba << nvme->block_lg2, .hint = "nothing is mapped");
+	if (map->dir == wrong)
+		return phyr_nvme_range_error(nvme, call, -EINVAL, lba, map->src->len, 0,
+					     wrong == PHYR_DMA_TO_DEVICE
+						     ? "mapped for the other direction: a read "
+						       "writes memory (PHYR_DMA_FROM_DEVICE)"
+						     : "mapped for the other direction: a write "
+						       "reads memory (PHYR_DMA_TO_DEVICE)");
 	return phyr_nvme_check_range(nvme, call, lba, map->src->len);
 }
 
@@ -79,7 +86,7 @@ static int transfer_all(struct phyr_nvme_queue *queue, submit_fn *submit, uint64
 
 int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba, const struct phyr_dma_map *map)
 {
-	int err = check_whole(queue, "phyr_nvme_read_sync", lba, map);
+	int err = check_whole(queue, "phyr_nvme_read_sync", lba, map, PHYR_DMA_TO_DEVICE);
 
 	return err ? err : transfer_all(queue, phyr_nvme_read, lba, map);
 }
@@ -87,7 +94,7 @@ int phyr_nvme_read_sync(struct phyr_nvme_queue *queue, uint64_t lba, const struc
 int phyr_nvme_write_sync(struct phyr_nvme_queue *queue, uint64_t lba,
 			 const struct phyr_dma_map *map)
 {
-	int err = check_whole(queue, "phyr_nvme_write_sync", lba, map);
+	int err = check_whole(queue, "phyr_nvme_write_sync", lba, map, PHYR_DMA_FROM_DEVICE);
 
 	return err ? err : transfer_all(queue, phyr_nvme_write, lba, map);
 }

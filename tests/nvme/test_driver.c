@@ -268,6 +268,32 @@ static void sync_refusals_name_the_whole(void **state)
 	disk_fini(&d);
 }
 
+/* The device would read what it may only write, or the other way round: it is not asked to. */
+static void sync_looks_at_the_direction(void **state)
+{
+	struct disk d;
+	struct mem in, out, both;
+
+	disk_init(&d, 4, NULL);
+	mem_init(&d.rig, &in, 8192, 0, PHYR_DMA_FROM_DEVICE);
+	mem_init(&d.rig, &out, 8192, 0, PHYR_DMA_TO_DEVICE);
+	mem_init(&d.rig, &both, 8192, 0, PHYR_DMA_BIDIRECTIONAL);
+	sync_refused(&d, &transfers[0], 3, &out.map, 8192, -EINVAL);
+	sync_refused(&d, &transfers[1], 3, &in.map, 8192, -EINVAL);
+	phyr_nvme_read_sync(d.queue, 3, &out.map);
+	assert_non_null(strstr(d.rig.tenv.last.hint, "a read writes memory"));
+	phyr_nvme_write_sync(d.queue, 3, &in.map);
+	assert_non_null(strstr(d.rig.tenv.last.hint, "a write reads memory"));
+	assert_int_equal(phyr_nvme_read_sync(d.queue, 3, &in.map), 0);
+	assert_int_equal(phyr_nvme_write_sync(d.queue, 3, &out.map), 0);
+	assert_int_equal(phyr_nvme_read_sync(d.queue, 3, &both.map), 0);
+	assert_int_equal(phyr_nvme_write_sync(d.queue, 3, &both.map), 0);
+	mem_fini(&d.rig, &in);
+	mem_fini(&d.rig, &out);
+	mem_fini(&d.rig, &both);
+	disk_fini(&d);
+}
+
 /* A cold queue has no PRP lists yet: without memory for them the command is not submitted. */
 static void no_memory_for_lists(void **state)
 {
@@ -510,6 +536,7 @@ int main(void)
 		cmocka_unit_test(refusals_name_the_range),
 		cmocka_unit_test(the_last_block_is_a_block),
 		cmocka_unit_test(sync_refusals_name_the_whole),
+		cmocka_unit_test(sync_looks_at_the_direction),
 		cmocka_unit_test(no_memory_for_lists),
 		cmocka_unit_test(offsets_can_misplace_rings),
 		cmocka_unit_test(rings_out_of_reach),

@@ -291,7 +291,7 @@ static void into_a_window_for_reading(void **state)
 	mem_init(&d.rig, &mem, LEN, 0, PHYR_DMA_TO_DEVICE);
 	read_fails(&d, mem.map.state.addr, LEN, mem.map.state.addr, PHYR_FAULT_PERMISSION);
 	all_are(mem.cpu, LEN, 0xa5);
-	assert_int_equal(phyr_nvme_read_sync(d.queue, 0, &mem.map), -EIO);
+	assert_int_equal(phyr_nvme_read_sync(d.queue, 0, &mem.map), -EINVAL);
 	all_are(mem.cpu, LEN, 0xa5);
 	assert_int_equal(phyr_nvme_write_sync(d.queue, 0, &mem.map), 0);
 	memset(mem.cpu, 0x3c, LEN);
