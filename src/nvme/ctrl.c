@@ -10,8 +10,18 @@
 #define PAGE_LG2_MIN  12
 #define PAGE_LG2_MAX  16 /* what phyr_prp_build() takes */
 
+/* A controller that was never seen to work: most often it reaches nothing. */
+#define REACH_HINT ": may it reach memory (phyr_pci_set_master()), and is its memory mapped?"
+
 #define cap_error(nvme, error, text) \
 	env_fail((nvme)->env, .err = (error), .call = call, .hint = (text))
+
+static const char *fatal_hint(const struct phyr_nvme *nvme)
+{
+	return nvme_phase(load_relaxed(&nvme->run)) == NVME_QUIET
+		       ? "the controller says that it failed (CSTS.CFS)" REACH_HINT
+		       : "the controller says that it failed (CSTS.CFS)";
+}
 
 int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint)
 {
@@ -23,7 +33,7 @@ int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint)
 	}
 	if ((csts & (PHYR_NVME_CSTS_CFS | PHYR_NVME_CSTS_RDY)) == PHYR_NVME_CSTS_RDY)
 		return 0;
-	*hint = csts & PHYR_NVME_CSTS_CFS ? "the controller says that it failed (CSTS.CFS)"
+	*hint = csts & PHYR_NVME_CSTS_CFS ? fatal_hint(nvme)
 					  : "the controller was disabled (CSTS.RDY), and not by "
 					    "this driver: a reset of its function does that";
 	return -EIO;
@@ -82,7 +92,7 @@ const char *phyr_nvme_ready_hint(int err)
 	case -ENODEV:
 		return "the registers read all ones: the device is gone";
 	case -EIO:
-		return "the controller failed while it was being enabled (CSTS.CFS)";
+		return "the controller failed while it was being enabled (CSTS.CFS)" REACH_HINT;
 	default:
 		return "CSTS.RDY did not follow CC.EN in the time that CAP.TO gives";
 	}

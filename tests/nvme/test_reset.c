@@ -225,6 +225,37 @@ static void fatal_status(void **state)
 	evil_fini(&e);
 }
 
+static bool asks_for_the_way(const struct evil *e)
+{
+	const char *hint = e->rig.tenv.last.hint;
+
+	assert_non_null(strstr(hint, "CSTS.CFS"));
+	return strstr(hint, "phyr_pci_set_master()");
+}
+
+/* One that fails while it comes up may not reach memory, and that is said; one that has worked does. */
+static void fatal_status_at_the_start(void **state)
+{
+	struct watched w[2];
+	struct evil e;
+
+	for (unsigned enabled = 0; enabled < 2; enabled++) {
+		evil_init(&e);
+		e.fake.fatal_enable = !enabled;
+		e.fake.admin_way = enabled ? FAKE_CFS : e.fake.admin_way;
+		assert_int_equal(evil_open(&e), -EIO);
+		assert_true(asks_for_the_way(&e));
+		evil_fini(&e);
+	}
+	evil_up(&e);
+	e.fake.way = FAKE_CFS;
+	e.fake.way_once = true;
+	evil_fill(&e, w, 2);
+	poll_all(e.queue);
+	assert_false(asks_for_the_way(&e));
+	evil_fini(&e);
+}
+
 /* A function of a command that is lost submits again, polls, and resets once more. */
 struct again {
 	struct evil *e;
@@ -614,6 +645,7 @@ int main(void)
 		cmocka_unit_test(an_idle_queue_comes_back_by_itself),
 		cmocka_unit_test(what_ended_has_ended),
 		cmocka_unit_test(fatal_status),
+		cmocka_unit_test(fatal_status_at_the_start),
 		cmocka_unit_test(functions_submit_again),
 		cmocka_unit_test(functions_reset),
 		cmocka_unit_test(each_queue_in_its_time),
