@@ -16,7 +16,8 @@
 #define LSP_CREATE 1u
 
 static const char read_only_hint[] =
-	"the controller was opened to read alone: open it writable (opts.read_only)";
+	"opened to read alone: phyr_opts.writable, or phyr_nvme_opts.read_only below phyr_open(), "
+	"decides";
 
 int phyr_nvme_refuse_write(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
 			   uint64_t len)

@@ -56,7 +56,8 @@ static void refused(struct evil *e, const char *call)
 	assert_int_equal(e->rig.tenv.reports, 1);
 	assert_int_equal(e->rig.tenv.last.err, -EROFS);
 	assert_string_equal(e->rig.tenv.last.call, call);
-	assert_non_null(strstr(e->rig.tenv.last.hint, "read_only"));
+	assert_non_null(strstr(e->rig.tenv.last.hint, "phyr_opts.writable, or "
+						      "phyr_nvme_opts.read_only below"));
 	tenv_restart(&e->rig.tenv);
 }
 
