@@ -224,7 +224,8 @@ int phyr_nvme_revive(struct phyr_nvme_queue *queue, uint32_t run, const char *ca
 
 /* submit.c */
 
-/* Check a transfer's length and place on the namespace. 0, -EINVAL or -ERANGE, reported for @call. */
+/* Check a transfer's length and place on the namespace. 0, -EINVAL or -ERANGE, reported for @call. Place,
+ * length and limit of a report are bytes. */
 int phyr_nvme_check_range(const struct phyr_nvme *nvme, const char *call, uint64_t lba,
 			  uint64_t len);
 int phyr_nvme_range_error(const struct phyr_nvme *nvme, const char *call, int err, uint64_t lba,

@@ -151,7 +151,7 @@ static int check_blocks(struct phyr_nvme_queue *queue, unsigned opc, uint64_t lb
 	if (!err)
 		err = phyr_nvme_check_range(nvme, call_name(opc), lba, len);
 	if (!err && nr > limit)
-		err = phyr_nvme_range_error(nvme, call_name(opc), -E2BIG, lba, len, limit,
+		err = phyr_nvme_range_error(nvme, call_name(opc), -E2BIG, lba, len, limit << lg2,
 					    "more blocks than one command can name: split it");
 	return err;
 }

@@ -5,10 +5,17 @@
 #include "core/bits.h"
 #include "core/mem.h"
 
+/* Blocks in bytes; what no namespace can have is as much as can be said. */
+static uint64_t bytes_of(const struct phyr_nvme *nvme, uint64_t nr_blocks)
+{
+	return nr_blocks <= UINT64_MAX >> nvme->block_lg2 ? nr_blocks << nvme->block_lg2
+							  : UINT64_MAX;
+}
+
 int phyr_nvme_range_error(const struct phyr_nvme *nvme, const char *call, int err, uint64_t lba,
 			  uint64_t len, uint64_t limit, const char *hint)
 {
-	return env_fail(nvme->env, .err = err, .call = call, .addr = lba << nvme->block_lg2,
+	return env_fail(nvme->env, .err = err, .call = call, .addr = bytes_of(nvme, lba),
 			.len = len, .limit = limit, .hint = hint);
 }
 
@@ -21,7 +28,8 @@ int phyr_nvme_check_range(const struct phyr_nvme *nvme, const char *call, uint64
 		return phyr_nvme_range_error(nvme, call, -EINVAL, lba, len, nvme->info.block_size,
 					     "the length is 0 or no multiple of the logical block");
 	if (unlikely(lba > nvme->info.nr_blocks || nr > nvme->info.nr_blocks - lba))
-		return phyr_nvme_range_error(nvme, call, -ERANGE, lba, len, nvme->info.nr_blocks,
+		return phyr_nvme_range_error(nvme, call, -ERANGE, lba, len,
+					     bytes_of(nvme, nvme->info.nr_blocks),
 					     "past the end of the namespace");
 	return 0;
 }

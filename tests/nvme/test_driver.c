@@ -173,14 +173,15 @@ static const struct transfer {
 };
 
 static void transfer_refused(struct disk *d, const struct transfer *t, uint64_t lba,
-			     struct phyr_cursor cur, int err)
+			     struct phyr_cursor cur, int err, uint64_t limit)
 {
 	struct phyr_cursor was = cur;
 	struct ended ended = {0};
 
 	tenv_restart(&d->rig.tenv);
 	assert_int_equal(t->submit(d->queue, lba, &cur, ended_fn, &ended), err);
-	expect_report(d, err, t->call, lba * 512, was.left);
+	assert_int_equal(d->rig.tenv.last.limit, limit);
+	expect_report(d, err, t->call, lba < UINT64_MAX / 512 ? lba * 512 : UINT64_MAX, was.left);
 	assert_memory_equal(&cur, &was, sizeof(cur));
 	assert_int_equal(phyr_nvme_in_flight(d->queue), 0);
 	assert_int_equal(ended.times, 0);
@@ -198,11 +199,12 @@ static void refusals_name_the_range(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct transfer *t = &transfers[i];
 
-		transfer_refused(&d, t, 7, none, -EINVAL);
-		transfer_refused(&d, t, 7, mem_cursor(&mem, 0, 513), -EINVAL);
-		transfer_refused(&d, t, 3, mem_cursor(&mem, 0, MIB + 512), -E2BIG);
-		transfer_refused(&d, t, 16 * MIB / 512 - 1, mem_cursor(&mem, 0, 1024), -ERANGE);
-		transfer_refused(&d, t, UINT64_MAX, mem_cursor(&mem, 0, 512), -ERANGE);
+		transfer_refused(&d, t, 7, none, -EINVAL, 512);
+		transfer_refused(&d, t, 7, mem_cursor(&mem, 0, 513), -EINVAL, 512);
+		transfer_refused(&d, t, 3, mem_cursor(&mem, 0, MIB + 512), -E2BIG, MIB);
+		transfer_refused(&d, t, 16 * MIB / 512 - 1, mem_cursor(&mem, 0, 1024), -ERANGE,
+				 16 * MIB);
+		transfer_refused(&d, t, UINT64_MAX, mem_cursor(&mem, 0, 512), -ERANGE, 16 * MIB);
 		/* Off a dword: the builder of descriptors tells first, with the memory's address. */
 		tenv_restart(&d.rig.tenv);
 		none = mem_cursor(&mem, 2, 512);

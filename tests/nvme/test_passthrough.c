@@ -311,6 +311,7 @@ static void write_zeroes_names_blocks(void **state)
 	assert_int_equal(get32(e.fake.last + 48), 65535);
 	assert_int_equal(get64(e.fake.last + 24), 0);
 	assert_int_equal(phyr_nvme_write_zeroes(e.queue, 0, 65537, ended_fn, &ended), -E2BIG);
+	assert_int_equal(e.rig.tenv.last.limit, 65536 * 512);
 	told(&e, -E2BIG, "phyr_nvme_write_zeroes");
 	assert_int_equal(phyr_nvme_write_zeroes(e.queue, 0, 0, ended_fn, &ended), -EINVAL);
 	told(&e, -EINVAL, "phyr_nvme_write_zeroes");
