@@ -141,12 +141,15 @@ static int bind(struct kernel_domain *domain, struct kernel_dev *dev, struct ker
 
 	if (err >= 0)
 		return 0;
-	/* Linux has one errno for a device that is open elsewhere and one that does not snoop. */
-	if (err == -EBUSY || err == -EINVAL)
+	if (err == -EBUSY)
+		return phyr_kernel_refuse(why, err,
+					  "somebody else has its group: a device of it or the "
+					  "group's file is open, or a driver has one");
+	/* Linux has one errno for what is usual and what hardly a machine does. */
+	if (err == -EINVAL)
 		return phyr_kernel_refuse(
 			why, -EBUSY,
-			"somebody else has it open, or a device of its group; or it "
-			"does not see the CPU's caches");
+			"somebody else has it open (or its IOMMU does not see the CPU's caches)");
 	if (err == -EPERM)
 		return phyr_kernel_refuse(
 			why, -EOPNOTSUPP,

@@ -162,6 +162,21 @@ static void vfio_attach_errors(void **state)
 	call_fails(VFIO_SET_IOMMU, ENODEV, -ENODEV);
 }
 
+/* Linux says EINVAL of a device that is open, EBUSY of its group. */
+static void who_has_it_is_told_apart(void **state)
+{
+	fk.fail_cmd = ABI_DEVICE_BIND;
+	fk.fail_err = EBUSY;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EBUSY);
+	assert_non_null(strstr(r.t.last.hint, "somebody else has its group"));
+	krig_told(&r, -EBUSY, ATTACH);
+	fk.fail_err = EINVAL;
+	assert_int_equal(phyr_domain_attach(r.domain, DEV2), -EBUSY);
+	assert_non_null(strstr(r.t.last.hint, "somebody else has it open"));
+	krig_told(&r, -EBUSY, ATTACH);
+	fk.fail_cmd = 0;
+}
+
 static void iommufd_attach_errors(void **state)
 {
 	krig_attach_fails(&r, 0x99, -ENODEV);
@@ -368,6 +383,7 @@ int main(void)
 		BOTH(domain_errors),
 		VFIO(vfio_attach_errors),
 		IOMMUFD(iommufd_attach_errors),
+		IOMMUFD(who_has_it_is_told_apart),
 		BOTH(one_domain_each),
 		VFIO(groups),
 		BOTH(mappings_outlive_devices),

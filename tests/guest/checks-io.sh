@@ -153,7 +153,7 @@ wrong_use() {
 
 busy() {
 	start
-	expect 1 . io $disk
+	expect 1 "somebody else has it\(s group\)* open" io $disk
 	status=$?
 	kill -INT $!
 	wait $! && return $status
