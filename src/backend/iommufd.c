@@ -281,8 +281,8 @@ static int iommufd_unmap(struct kernel_domain *domain, uint64_t iova, uint64_t l
 
 static const struct kernel_type iommufd_type = {
 	.no_memory =
-		"there is no memory, none that may be written, or none that iommufd maps: device "
-		"registers by their address are mapped by backend vfio alone, dma-bufs by none",
+		"there is no memory in part of it, it may not be written, or it is a device's, "
+		"which iommufd does not map",
 	.open = iommufd_open,
 	.close = iommufd_close,
 	.attach = iommufd_attach,

@@ -228,7 +228,7 @@ static int vfio_unmap(struct kernel_domain *domain, uint64_t iova, uint64_t len,
 }
 
 static const struct kernel_type vfio_type = {
-	.no_memory = "there is no memory, or none that may be written",
+	.no_memory = "there is no memory in part of it, or it may not be written",
 	.open = vfio_open,
 	.close = vfio_close,
 	.attach = vfio_attach,

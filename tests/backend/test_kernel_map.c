@@ -224,6 +224,7 @@ static void no_memory_there(void **state)
 	before = krig_stats(&r).ioctls;
 	assert_int_equal(krig_map_ranges(&r, M, ranges, 3), -EFAULT);
 	krig_told(&r, -EFAULT, MAP);
+	assert_non_null(strstr(r.t.last.hint, "no memory in part of it"));
 	assert_int_equal(r.t.last.index, 2);
 	assert_int_equal(r.t.last.addr, MEMORY + 8 * K);
 	assert_int_equal(r.t.last.len, 4 * K);
