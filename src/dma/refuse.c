@@ -2,6 +2,8 @@
 /* Why a mapping call says no. */
 #include "dma/refuse.h"
 
+#include "iommu/refuse.h"
+
 static const char *dir_hint(enum phyr_dma_dir dir)
 {
 	return (unsigned)dir > PHYR_DMA_FROM_DEVICE ? "no such direction"
@@ -30,7 +32,7 @@ int phyr_dev_refuse(struct phyr_dev *dev, const struct dma_ask *ask)
 		r.hint = "this memory was seen and is not held: pin it with phyr_source_pin()";
 	} else {
 		r.err = -EOPNOTSUPP;
-		r.hint = "the device's domain does not take memory of this kind";
+		r.hint = phyr_iommu_kind_hint(ask->space, dev->kinds);
 	}
 	return phyr_env_report(dev->env, &r);
 }

@@ -102,7 +102,7 @@ int phyr_domain_map(struct phyr_domain *domain, uint64_t iova, const struct phyr
 	if (caps->translates && (kind > PHYR_KIND_SEEN || !(caps->kinds >> kind & 1)))
 		return env_fail(domain->env, .err = -EOPNOTSUPP, .call = "phyr_domain_map",
 				.iova = iova, .has_iova = true, .len = cur->left,
-				.hint = "the domain does not take memory of this kind");
+				.hint = phyr_iommu_kind_hint(space, caps->kinds));
 	return domain_map(domain, iova, space, cur, prot);
 }
 

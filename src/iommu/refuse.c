@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Why there is no domain, or a device is not in it. */
+/* Why there is no domain, or a device or memory is not in it. */
 #include "iommu/refuse.h"
 
 #include "core/env.h"
@@ -23,4 +23,13 @@ int phyr_iommu_attach_failed(struct phyr_env *env, uint32_t source, int err)
 
 	return env_fail(env, .err = err, .call = "phyr_domain_attach", .index = source,
 			.index_of = "device", .hint = hint);
+}
+
+const char *phyr_iommu_kind_hint(const struct phyr_space *space, unsigned kinds)
+{
+	/* Left out, mostly: who has pointers has a space for them. */
+	if (!space && kinds >> PHYR_KIND_USER & 1)
+		return "without a space it is physical memory, which the domain does not take: "
+		       "memory of this process is phyr_space_user()";
+	return "the domain does not take memory of this kind";
 }

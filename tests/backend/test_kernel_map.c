@@ -164,6 +164,7 @@ static void bad_arguments(void **state)
 	}
 	phyr_cursor_init_range(&cur, MEMORY, K);
 	assert_int_equal(phyr_domain_map(r.domain, M, NULL, &cur, RW), -EOPNOTSUPP);
+	assert_non_null(strstr(r.t.last.hint, "is phyr_space_user()"));
 	krig_told(&r, -EOPNOTSUPP, MAP);
 	assert_int_equal(fk_nr_maps(), 0);
 }

@@ -2,6 +2,8 @@
 /* One range by its address. */
 #include "rig.h"
 
+#include <string.h>
+
 static int map_ram(struct rig *r, uint64_t addr, uint64_t size, uint64_t *dma)
 {
 	return phyr_dma_map_phys(r->dev, NULL, addr, size, PHYR_DMA_TO_DEVICE, 0, dma);
@@ -113,6 +115,26 @@ static void refusals(void **state)
 	}
 }
 
+/* Where memory is named by its addresses in the process, who named no space is told of one. */
+static void no_space_for_user_memory(void **state)
+{
+	static const struct phyr_space fd = {.kind = PHYR_KIND_FD};
+	struct phyr_iommu_caps caps;
+	struct rig r;
+	uint64_t dma;
+
+	rig_init_domain(&r, &rig_vtdss);
+	caps = *r.iommu->caps;
+	caps.kinds = 1u << PHYR_KIND_USER;
+	r.iommu->caps = &caps;
+	assert_int_equal(phyr_dev_create(r.domain, 0x100, NULL, &r.dev), 0);
+	assert_int_equal(phyr_dma_map_phys(r.dev, &fd, 0x5000, 8, 0, 0, &dma), -EOPNOTSUPP);
+	assert_null(strstr(r.t.last.hint, "phyr_space_user()"));
+	assert_int_equal(phyr_dma_map_phys(r.dev, NULL, 0x5000, 8, 0, 0, &dma), -EOPNOTSUPP);
+	assert_non_null(strstr(r.t.last.hint, "is phyr_space_user()"));
+	rig_fini(&r);
+}
+
 static void out_of_reach(void **state)
 {
 	struct rig_config c = {.limits = RIG_LIMITS(.dma_mask = 0xffff)};
@@ -189,13 +211,10 @@ static void unmap_of_what_is_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(on_direct),
-		cmocka_unit_test(behind_iommu),
-		cmocka_unit_test(refusals),
-		cmocka_unit_test(out_of_reach),
-		cmocka_unit_test(no_iova),
-		cmocka_unit_test(address_too_wide),
-		cmocka_unit_test(unmap_of_what_is_not),
+		cmocka_unit_test(on_direct),        cmocka_unit_test(behind_iommu),
+		cmocka_unit_test(refusals),         cmocka_unit_test(no_space_for_user_memory),
+		cmocka_unit_test(out_of_reach),     cmocka_unit_test(no_iova),
+		cmocka_unit_test(address_too_wide), cmocka_unit_test(unmap_of_what_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
