@@ -11,7 +11,10 @@ SKIP = 77  # what meson takes for a skipped test
 # Layers that run without a system; of core and backend, these files do not.
 FREESTANDING = {"core", "list", "iova", "pgtbl", "iommu", "backend", "dma", "desc"}
 HOSTED = {"src/core/env.c", "src/core/format.c", "src/core/pages.c", "src/core/pages.h",
-          "src/backend/iommufd.c", "src/backend/kernel_abi.h", "src/backend/kernel_sys.c",
+          "src/backend/iommufd.c", "src/backend/kernel.c", "src/backend/kernel_abi.h",
+          "src/backend/kernel_aperture.c", "src/backend/kernel_attach.c", "src/backend/kernel_map.c",
+          "src/backend/kernel_sys.c", "src/backend/kernel_unmap.c", "src/backend/record.c",
+          "src/backend/record_node.c",
           "src/backend/vfio.c", "src/backend/vfio_group.c", "src/backend/vfio_info.c",
           "src/backend/vfio_master.c"}
 
