@@ -59,7 +59,7 @@ void driver_interrupt(void *driver, unsigned vector)
 
 static void put(struct driver *d, unsigned reg, uint64_t value)
 {
-	d->regs->write(d->regs, OFFSET(reg), value, 8);
+	phyr_regs_write(d->regs, OFFSET(reg), value, 8);
 }
 
 int driver_run(struct driver *d, phyr_dma_addr_t to, phyr_dma_addr_t from, uint64_t len)
@@ -71,7 +71,7 @@ int driver_run(struct driver *d, phyr_dma_addr_t to, phyr_dma_addr_t from, uint6
 	put(d, DOORBELL, 1);
 	while (!__atomic_load_n(&d->done, __ATOMIC_ACQUIRE))
 		d->wait(d->wait_arg);
-	return d->regs->read(d->regs, OFFSET(STATUS), 8) == DONE ? 0 : -EIO;
+	return phyr_regs_read(d->regs, OFFSET(STATUS), 8) == DONE ? 0 : -EIO;
 }
 
 /* A piece that is used up gives way to the next: 1, 0 at the end, or an error. */

@@ -82,7 +82,7 @@ static inline uint64_t bench_read(struct phyr_regs *eager, uint64_t offset, unsi
 {
 	struct phyr_regs *regs = bench_of(eager)->regs;
 
-	return regs->read(regs, offset, width);
+	return phyr_regs_read(regs, offset, width);
 }
 
 /* What is not ready when the doorbell rings is found not ready. A device that never ends is left. */
@@ -91,7 +91,7 @@ static inline void bench_write(struct phyr_regs *eager, uint64_t offset, uint64_
 {
 	struct bench *b = bench_of(eager);
 
-	b->regs->write(b->regs, offset, value, width);
+	phyr_regs_write(b->regs, offset, value, width);
 	for (unsigned n = 0; n < 100 && bench_step(b); n++)
 		;
 }

@@ -6,7 +6,7 @@
 
 static void put(struct ring *r, unsigned reg, uint64_t value)
 {
-	r->regs->write(r->regs, OFFSET(reg), value, 8);
+	phyr_regs_write(r->regs, OFFSET(reg), value, 8);
 }
 
 int ring_open(struct ring *r)
@@ -99,7 +99,7 @@ void ring_close(struct ring *r)
 	if (!r->descs)
 		return;
 	put(r, RUN, 0);
-	r->regs->read(r->regs, OFFSET(RUN), 8); /* when it returns, the device has stopped */
+	phyr_regs_read(r->regs, OFFSET(RUN), 8); /* when it returns, the device has stopped */
 	for (struct packet *p; r->first != r->tail; r->first = p->end) {
 		p = &r->packets[r->first % NR_DESCS];
 		phyr_dma_unmap(r->dev, &p->map);

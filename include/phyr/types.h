@@ -167,9 +167,11 @@ struct phyr_env {
 PHYR_API struct phyr_env *phyr_env_hosted(void);
 
 /**
- * A device's registers, as one thing for real BARs and simulated devices.
+ * A device's registers, as one thing for real BARs and simulated devices: touched by phyr_regs_read() and
+ * phyr_regs_write().
  *
- * read and write NULL: plain volatile accesses at base. Offsets are bytes, width 4 or 8, aligned.
+ * read and write NULL: plain volatile accesses at base. Offsets are bytes; width 1, 2, 4 or 8, aligned. A
+ * device may take fewer: a simulated one takes 4 and 8.
  */
 struct phyr_regs {
 	volatile void *base; /**< mapped BAR; NULL when read and write are set */
@@ -177,6 +179,27 @@ struct phyr_regs {
 	uint64_t (*read)(struct phyr_regs *regs, uint64_t offset, unsigned width);
 	void (*write)(struct phyr_regs *regs, uint64_t offset, uint64_t value, unsigned width);
 };
+
+/**
+ * Read a register, whatever is behind it. What is loaded from memory afterwards is as new as the register.
+ *
+ * Any thread, as far as the device allows; no lock, no allocation. Costs what the access does.
+ *
+ * @param offset  bytes, a multiple of width
+ * @param width   1, 2, 4 or 8
+ * @return the value in the low bytes, the others 0. All 64 bits one: a width or offset that cannot be, or
+ *         past the end; the device has not seen it
+ */
+PHYR_API uint64_t phyr_regs_read(struct phyr_regs *regs, uint64_t offset, unsigned width);
+
+/**
+ * Write a register. What was stored to memory before is there for the device when the write arrives.
+ *
+ * As phyr_regs_read(); of value the low bytes count. Nothing is written where a read would be all ones
+ * without the device.
+ */
+PHYR_API void phyr_regs_write(struct phyr_regs *regs, uint64_t offset, uint64_t value,
+			      unsigned width);
 
 #ifdef __cplusplus
 }

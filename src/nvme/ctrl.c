@@ -3,7 +3,7 @@
 #include "nvme/ctrl.h"
 
 #include "core/bits.h"
-#include "nvme/regs.h"
+#include "core/regs.h"
 
 #define READY_UNIT_NS UINT64_C(500000000)
 #define SHST_MASK     UINT32_C(0xc)
@@ -25,7 +25,7 @@ static const char *fatal_hint(const struct phyr_nvme *nvme)
 
 int phyr_nvme_csts_trouble(struct phyr_nvme *nvme, const char **hint)
 {
-	uint32_t csts = regs_read32(nvme->regs, PHYR_NVME_CSTS);
+	uint32_t csts = regs_read(nvme->regs, PHYR_NVME_CSTS, 4);
 
 	if (csts == UINT32_MAX) {
 		*hint = "the registers read all ones: the device is gone";
@@ -46,7 +46,7 @@ static int wait_csts(struct phyr_nvme *nvme, uint32_t mask, uint32_t want, uint6
 	unsigned pauses = 0;
 
 	for (;;) {
-		uint32_t csts = regs_read32(nvme->regs, PHYR_NVME_CSTS);
+		uint32_t csts = regs_read(nvme->regs, PHYR_NVME_CSTS, 4);
 
 		if (csts == UINT32_MAX)
 			return -ENODEV;
@@ -62,11 +62,11 @@ static int wait_csts(struct phyr_nvme *nvme, uint32_t mask, uint32_t want, uint6
 
 int phyr_nvme_disable(struct phyr_nvme *nvme)
 {
-	uint32_t cc = regs_read32(nvme->regs, PHYR_NVME_CC);
+	uint32_t cc = regs_read(nvme->regs, PHYR_NVME_CC, 4);
 
 	/* All ones: gone, or so it says; it is told to stop all the same. */
 	if (cc & PHYR_NVME_CC_EN)
-		regs_write32(nvme->regs, PHYR_NVME_CC, cc & ~PHYR_NVME_CC_EN);
+		regs_write(nvme->regs, PHYR_NVME_CC, cc & ~PHYR_NVME_CC_EN, 4);
 	return wait_csts(nvme, PHYR_NVME_CSTS_RDY, 0, nvme->ready_ns);
 }
 
@@ -76,13 +76,14 @@ int phyr_nvme_enable(struct phyr_nvme *nvme)
 	const struct nvme_ring *admin = &nvme->admin.ring;
 	uint32_t last = admin->entries - 1;
 
-	regs_write32(nvme->regs, PHYR_NVME_AQA,
-		     PHYR_NVME_AQA_ASQS(last) | PHYR_NVME_AQA_ACQS(last));
-	regs_write64(nvme->regs, PHYR_NVME_ASQ, admin->sq_dma);
-	regs_write64(nvme->regs, PHYR_NVME_ACQ, admin->cq_dma);
-	regs_write32(nvme->regs, PHYR_NVME_CC,
-		     PHYR_NVME_CC_IOSQES(PHYR_NVME_SQES) | PHYR_NVME_CC_IOCQES(PHYR_NVME_CQES) |
-			     PHYR_NVME_CC_MPS(nvme->page_lg2 - PAGE_LG2_MIN) | PHYR_NVME_CC_EN);
+	regs_write(nvme->regs, PHYR_NVME_AQA, PHYR_NVME_AQA_ASQS(last) | PHYR_NVME_AQA_ACQS(last),
+		   4);
+	regs_write(nvme->regs, PHYR_NVME_ASQ, admin->sq_dma, 8);
+	regs_write(nvme->regs, PHYR_NVME_ACQ, admin->cq_dma, 8);
+	regs_write(nvme->regs, PHYR_NVME_CC,
+		   PHYR_NVME_CC_IOSQES(PHYR_NVME_SQES) | PHYR_NVME_CC_IOCQES(PHYR_NVME_CQES) |
+			   PHYR_NVME_CC_MPS(nvme->page_lg2 - PAGE_LG2_MIN) | PHYR_NVME_CC_EN,
+		   4);
 	return wait_csts(nvme, PHYR_NVME_CSTS_RDY, PHYR_NVME_CSTS_RDY, nvme->ready_ns);
 }
 
@@ -101,12 +102,12 @@ const char *phyr_nvme_ready_hint(int err)
 /* Base 3.6.1. */
 int phyr_nvme_shut_down(struct phyr_nvme *nvme)
 {
-	uint32_t cc = regs_read32(nvme->regs, PHYR_NVME_CC);
+	uint32_t cc = regs_read(nvme->regs, PHYR_NVME_CC, 4);
 
 	if (cc == UINT32_MAX)
 		return -ENODEV;
-	regs_write32(nvme->regs, PHYR_NVME_CC,
-		     (cc & ~PHYR_NVME_CC_SHN(3)) | PHYR_NVME_CC_SHN(PHYR_NVME_CC_SHN_NORMAL));
+	regs_write(nvme->regs, PHYR_NVME_CC,
+		   (cc & ~PHYR_NVME_CC_SHN(3)) | PHYR_NVME_CC_SHN(PHYR_NVME_CC_SHN_NORMAL), 4);
 	return wait_csts(nvme, SHST_MASK, PHYR_NVME_CSTS_SHST_COMPLETE << 2, nvme->shutdown_ns);
 }
 
@@ -135,7 +136,7 @@ int phyr_nvme_read_cap(struct phyr_nvme *nvme, const char *call)
 {
 	if (nvme->regs->size < PHYR_NVME_DOORBELLS)
 		return cap_error(nvme, -EINVAL, "fewer than 4096 bytes of registers");
-	nvme->cap = regs_read64(nvme->regs, PHYR_NVME_CAP);
+	nvme->cap = regs_read(nvme->regs, PHYR_NVME_CAP, 8);
 	if (nvme->cap == UINT64_MAX)
 		return cap_error(nvme, -ENODEV, "the registers read all ones: no device answers");
 	nvme->stride_lg2 = 2 + PHYR_NVME_CAP_DSTRD(nvme->cap);

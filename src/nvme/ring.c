@@ -10,7 +10,7 @@
 
 #include "core/bits.h"
 #include "core/mem.h"
-#include "nvme/regs.h"
+#include "core/regs.h"
 
 /* Queue memory starts on a controller page, Base 5.4 and 5.5: dma_alloc aligns to what it is asked. */
 static uint64_t ring_bytes(const struct phyr_nvme *nvme, uint32_t entries, size_t entry)
@@ -64,7 +64,7 @@ void phyr_nvme_ring_push(struct phyr_nvme *nvme, struct nvme_ring *ring,
 {
 	ring->sq[ring->sq_tail] = *sqe;
 	ring->sq_tail = ring->sq_tail + 1 == ring->entries ? 0 : ring->sq_tail + 1;
-	regs_write32(nvme->regs, PHYR_NVME_SQTDBL(ring->qid, nvme->stride_lg2), ring->sq_tail);
+	regs_write(nvme->regs, PHYR_NVME_SQTDBL(ring->qid, nvme->stride_lg2), ring->sq_tail, 4);
 }
 
 /* Old completions must not look new, and the first ones are of phase 1: Base 3.3.3.2. */
@@ -101,5 +101,5 @@ void phyr_nvme_ring_tell(struct phyr_nvme *nvme, struct nvme_ring *ring)
 	if (ring->cq_told == ring->cq_head)
 		return;
 	ring->cq_told = ring->cq_head;
-	regs_write32(nvme->regs, PHYR_NVME_CQHDBL(ring->qid, nvme->stride_lg2), ring->cq_head);
+	regs_write(nvme->regs, PHYR_NVME_CQHDBL(ring->qid, nvme->stride_lg2), ring->cq_head, 4);
 }

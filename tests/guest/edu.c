@@ -7,8 +7,6 @@
 
 #include <phyr/backend.h>
 
-#include "nvme/regs.h"
-
 #define REG_ID  0x00
 #define ID      0x010000edu
 #define REG_SRC 0x80
@@ -31,7 +29,7 @@ int edu_open_fd(struct edu *edu, struct phyr_env *env, int fd, uint32_t source)
 	err = phyr_pci_set_master(edu->pci, true);
 	if (!err)
 		err = phyr_pci_map_bar(edu->pci, 0, &edu->regs);
-	if (!err && regs_read32(edu->regs, REG_ID) != ID)
+	if (!err && phyr_regs_read(edu->regs, REG_ID, 4) != ID)
 		err = -ENODEV;
 	if (err)
 		phyr_pci_close(edu->pci);
@@ -54,16 +52,16 @@ void edu_start(struct edu *edu, uint64_t addr, uint64_t len, unsigned access)
 {
 	bool write = access == PHYR_WRITE;
 
-	regs_write64(edu->regs, REG_SRC, write ? BUFFER : addr);
-	regs_write64(edu->regs, REG_DST, write ? addr : BUFFER);
-	regs_write64(edu->regs, REG_LEN, len);
-	regs_write64(edu->regs, REG_CMD, CMD_START | (write ? CMD_TO_MEMORY : 0));
+	phyr_regs_write(edu->regs, REG_SRC, write ? BUFFER : addr, 8);
+	phyr_regs_write(edu->regs, REG_DST, write ? addr : BUFFER, 8);
+	phyr_regs_write(edu->regs, REG_LEN, len, 8);
+	phyr_regs_write(edu->regs, REG_CMD, CMD_START | (write ? CMD_TO_MEMORY : 0), 8);
 }
 
 bool edu_wait(struct edu *edu)
 {
 	for (unsigned i = 0; i < WAIT_MS; i++) {
-		if (!(regs_read64(edu->regs, REG_CMD) & CMD_START))
+		if (!(phyr_regs_read(edu->regs, REG_CMD, 8) & CMD_START))
 			return true;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}

@@ -316,7 +316,7 @@ static void a_device_of_ones_own(void **state)
 	assert_null(phyr_get_queue(p));
 	regs = phyr_get_regs(p);
 	assert_non_null(regs);
-	id = regs->base ? *(volatile uint32_t *)regs->base : (uint32_t)regs->read(regs, 0, 4);
+	id = (uint32_t)phyr_regs_read(regs, 0, 4);
 	assert_int_equal(id & 0xff, 0xed); /* QEMU docs/specs/edu: version, then 00ed */
 	assert_int_equal(phyr_pci_config_read(phyr_get_pci(p), 0, 4, &id), 0);
 	assert_int_equal(id, 0x11e81234);

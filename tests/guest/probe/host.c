@@ -28,33 +28,22 @@ uint64_t now_ns(void)
 
 uint32_t get32(struct probe *h, uint64_t offset)
 {
-	if (h->regs->read)
-		return (uint32_t)h->regs->read(h->regs, offset, 4);
-	return *(volatile uint32_t *)((volatile char *)h->regs->base + offset);
+	return (uint32_t)phyr_regs_read(h->regs, offset, 4);
 }
 
 uint64_t get64(struct probe *h, uint64_t offset)
 {
-	if (h->regs->read)
-		return h->regs->read(h->regs, offset, 8);
-	return *(volatile uint64_t *)((volatile char *)h->regs->base + offset);
+	return phyr_regs_read(h->regs, offset, 8);
 }
 
 void set32(struct probe *h, uint64_t offset, uint32_t value)
 {
-	__sync_synchronize(); /* entries before their doorbell */
-	if (h->regs->write)
-		h->regs->write(h->regs, offset, value, 4);
-	else
-		*(volatile uint32_t *)((volatile char *)h->regs->base + offset) = value;
+	phyr_regs_write(h->regs, offset, value, 4);
 }
 
 void set64(struct probe *h, uint64_t offset, uint64_t value)
 {
-	if (h->regs->write)
-		h->regs->write(h->regs, offset, value, 8);
-	else
-		*(volatile uint64_t *)((volatile char *)h->regs->base + offset) = value;
+	phyr_regs_write(h->regs, offset, value, 8);
 }
 
 void relax(struct probe *h)

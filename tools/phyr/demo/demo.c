@@ -38,8 +38,8 @@ void demo_device_write(struct demo *d, phyr_dma_addr_t addr, uint64_t value)
 {
 	struct phyr_regs *regs = phyr_sim_dev_regs(d->sdev);
 
-	regs->write(regs, 0, value, 8);
-	regs->write(regs, 8, addr, 8);
+	phyr_regs_write(regs, 0, value, 8);
+	phyr_regs_write(regs, 8, addr, 8);
 }
 
 static void take_fault(void *arg, const struct phyr_fault *fault)
