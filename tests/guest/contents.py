@@ -10,14 +10,16 @@ from initramfs import Archive
 
 HERE = Path(__file__).resolve().parent
 USERS = "root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n"
+EXAMPLES = ["broker", "my_pci", "pci_layers", "read"]
 GROUPS = "root:x:0:\nuser:x:1000:\n"
 
 
 def programs(build, more):
-    """What lies in /checks: the command, the example, what tests/guest has, and what was asked for."""
+    """What lies in /checks: the command, examples, what tests/guest has, and what was asked for."""
     own = [path for path in sorted((build / "tests/guest").glob("*"))
            if path.is_file() and os.access(path, os.X_OK) and not path.suffix]
-    return [build / "tools/phyr/phyr", build / "examples/read", *sorted(HERE.glob("checks-*.sh")), *own,
+    examples = [build / "examples" / name for name in EXAMPLES]
+    return [build / "tools/phyr/phyr", *examples, *sorted(HERE.glob("checks-*.sh")), *own,
             *(Path(path) for path in more)]
 
 

@@ -66,6 +66,15 @@ example "$examples/read.c"
 cmp disk.img program-output
 example "$examples/two_steps.c"
 grep -q '^linked again: memory, memory' program-output
+for name in broker my_pci pci_layers; do # those that want a real device
+	"$cc" -Wall -Wextra -Werror -o program-example "$examples/$name.c" $(pkg-config --cflags --libs phyr)
+	status=0
+	LD_LIBRARY_PATH=$lib ./program-example 2>program-output || status=$?
+	[ $status -eq 2 ] && grep -q "^usage: $name " program-output || {
+		echo "$name does not say its usage"
+		exit 1
+	}
+done
 # The templates as their page says, in a folder of one's own.
 mkdir mine
 cp "$examples"/my_* "$examples"/test_* mine
