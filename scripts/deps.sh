@@ -44,6 +44,7 @@ needs_vm() {
 	need flex command flex
 	need bison command bison
 	need bc command bc
+	need lz4 command lz4
 	need libelf-dev header libelf.h
 }
 
