@@ -3,7 +3,15 @@
  * PCI devices that Linux lends to a process: find them, their configuration, registers, interrupts.
  *
  * Finding reads sysfs and changes nothing. What is opened is a descriptor of VFIO, wherever it came from
- * (phyr_vfio_device_fd(), a broker), so these calls go with any backend and with none of phyr's.
+ * (phyr_vfio_device_fd(), a broker), so these calls go with any backend and with none of phyr's. phyr_open()
+ * makes them all; below it, they come in this order (examples/pci_layers.c):
+ *
+ *   phyr_dev_create(domain, source, NULL, &dev);     the device is attached: its file is open
+ *   phyr_vfio_device_fd(iommu, source, &fd);         that file
+ *   phyr_pci_open(env, fd, source, &pci);
+ *   phyr_pci_set_master(pci, true);                  it reaches what is mapped for it, and may interrupt
+ *   phyr_pci_map_bar(pci, 0, &regs);                 for phyr_nvme_open(), phyr_regs_read(), …
+ *   phyr_pci_close(pci), phyr_dev_destroy(dev);      in this order, after what uses the registers
  *
  * A device is named by its source id, segment << 16 | bus << 8 | device << 3 | function, or by its address
  * as text, "0000:01:00.0".
@@ -14,7 +22,8 @@
  * SIGBUS: the first phyr_pci_map_bar() of a process installs a handler that puts pages of all ones in
  * their place, for good; SIGBUS elsewhere goes to whoever handled it before. What is written to such
  * pages stays in them, and reaches nobody. phyr_pci_is_gone() tells. Who installs a handler of his own
- * later hands on to the one before; a thread that blocks SIGBUS is not saved.
+ * later hands on to the one before; a thread that blocks SIGBUS is not saved. An orderly removal waits for
+ * the program: phyr_pci_set_request_fd() tells it.
  *
  * Threads: one device's calls are the caller's to order, but for phyr_pci_set_vector_fd() and
  * phyr_pci_is_gone(), which take any thread, and registers, which are memory.
