@@ -40,10 +40,7 @@ static int drive_open(struct drive *d, struct phyr_domain *domain, const char *n
 	err = err ? err : phyr_pci_set_master(d->pci, true);
 	err = err ? err : phyr_pci_map_bar(d->pci, 0, &d->regs);
 	err = err ? err : phyr_nvme_open(d->dev, d->regs, &opts, &d->nvme);
-	err = err ? err : phyr_nvme_queue_create(d->nvme, 8, &d->queue);
-	if (!err)
-		fprintf(stderr, "%s: serial %s\n", name, phyr_nvme_get_info(d->nvme)->serial);
-	return err;
+	return err ? err : phyr_nvme_queue_create(d->nvme, 8, &d->queue);
 }
 
 static void drive_close(struct drive *d)
@@ -98,7 +95,7 @@ int main(int argc, char **argv)
 	bool write = argc == 5 && !strcmp(argv[4], "--destroy-data");
 	int err;
 
-	if (argc != 4 + write)
+	if (argc != 4 + write || (strcmp(argv[1], "vfio") && strcmp(argv[1], "iommufd")))
 		return fputs("usage: pci_layers vfio|iommufd FROM TO [--destroy-data]\n", stderr),
 		       2;
 	env.report = on_report;
