@@ -30,23 +30,27 @@
  * What is asked for, and what is there.
  */
 
+/* Every report but that of an address which is none says which device. */
+#define pci_error(p, error, text) \
+	open_error(p, error, text, .index = (p)->source, .index_of = "device")
+
 /* Options that mean nothing here are refused, rather than passed over. */
 static int check_opts(struct phyr *p)
 {
 	const struct phyr_opts *o = &p->opts;
 
 	if (o->iommu == PHYR_IOMMU_NONE || o->iommu == PHYR_IOMMU_SOFT)
-		return open_error(p, -EOPNOTSUPP,
-				  "a real device is behind the kernel's IOMMU: opts->iommu is "
-				  "default, vfio or iommufd");
+		return pci_error(p, -EOPNOTSUPP,
+				 "a real device is behind the kernel's IOMMU: opts->iommu is "
+				 "default, vfio or iommufd");
 	if (o->sim || o->sim_ops || o->sim_priv)
-		return open_error(
+		return pci_error(
 			p, -EINVAL,
 			"opts->sim, sim_ops and sim_priv are for a simulated machine: sim:");
 	if (o->format)
-		return open_error(p, -EINVAL,
-				  "opts->format is for phyr's own page tables: these are the "
-				  "kernel's");
+		return pci_error(p, -EINVAL,
+				 "opts->format is for phyr's own page tables: these are the "
+				 "kernel's");
 	return 0;
 }
 
@@ -56,7 +60,7 @@ static int check_driver_opts(struct phyr *p)
 
 	if (p->has_nvme || !(o->nvme.size || o->depth || o->writable))
 		return 0;
-	return open_error(
+	return pci_error(
 		p, -EINVAL,
 		"the device is no NVMe controller: opts->nvme, depth and writable are for one");
 }
@@ -70,29 +74,26 @@ static bool is_lent(const struct phyr_pci_info *info)
 static int check_device(struct phyr *p, const struct phyr_pci_info *info)
 {
 	if (info->bridge)
-		return open_error(p, -EOPNOTSUPP, "a bridge is the kernel's to drive");
+		return pci_error(p, -EOPNOTSUPP, "a bridge is the kernel's to drive");
 	if (info->group < 0)
-		return open_error(p, -EOPNOTSUPP,
-				  "no IOMMU is over the device: switch VT-d or AMD-Vi on in the "
-				  "firmware, and boot Linux with intel_iommu=on");
+		return pci_error(p, -EOPNOTSUPP,
+				 "no IOMMU is over the device: switch VT-d or AMD-Vi on in the "
+				 "firmware, and boot Linux with intel_iommu=on");
 	if (!is_lent(info))
-		return open_error(
-			p, -EBUSY,
-			info->driver[0] ? "the device has a driver of the kernel: phyr devices "
-					  "--bind ADDRESS hands it to vfio-pci, if nothing uses it"
-					: "the device has no driver: phyr devices --bind ADDRESS "
-					  "hands it to vfio-pci");
+		return pci_error(p, -EBUSY,
+				 info->driver[0]
+					 ? "the device has a driver of the kernel: phyr devices "
+					   "--bind ADDRESS hands it to vfio-pci, if nothing uses it"
+					 : "the device has no driver: phyr devices --bind ADDRESS "
+					   "hands it to vfio-pci");
 	return 0;
 }
 
-static int find_device(struct phyr *p, const char *what, struct phyr_pci_info *info)
+static int find_device(struct phyr *p, struct phyr_pci_info *info)
 {
-	int err = phyr_pci_parse(what, &p->source);
-
-	if (err)
-		return open_error(p, err, "not a PCI address, such as pci:0000:01:00.0");
 	/* What sysfs does not have reports itself. */
-	err = phyr_pci_find(&p->env, p->source, info);
+	int err = phyr_pci_find(&p->env, p->source, info);
+
 	if (err)
 		return err;
 	p->has_nvme = info->class_code == CLASS_NVME;
@@ -151,11 +152,10 @@ static int choose(struct phyr *p, const struct phyr_pci_info *info, bool *iommuf
 	if (is_denied(iommufd_err))
 		vfio_err = why_no_vfio(info);
 	if (is_denied(vfio_err))
-		return open_error(p, -EACCES,
-				  "no right to open /dev/iommu and the device's file under "
-				  "/dev/vfio/devices, nor its group's under /dev/vfio: 'phyr "
-				  "devices ADDRESS' says what to give",
-				  .index = p->source, .index_of = "device");
+		return pci_error(p, -EACCES,
+				 "no right to open /dev/iommu and the device's file under "
+				 "/dev/vfio/devices, nor its group's under /dev/vfio: 'phyr "
+				 "devices ADDRESS' says what to give");
 	/* Without vfio it is iommufd's to say which of its files is denied. */
 	*iommufd = !iommufd_err || vfio_err;
 	return 0;
@@ -175,10 +175,13 @@ static int make_backend(struct phyr *p, const struct phyr_pci_info *info)
 static int pci_open(struct phyr *p, const char *what)
 {
 	struct phyr_pci_info info;
-	int err = check_opts(p);
+	int err = phyr_pci_parse(what, &p->source);
 
+	if (err)
+		return open_error(p, err, "not a PCI address, such as pci:0000:01:00.0");
+	err = check_opts(p);
 	if (!err)
-		err = find_device(p, what, &info);
+		err = find_device(p, &info);
 	if (err)
 		return err;
 	p->space = phyr_space_user();
