@@ -171,13 +171,14 @@ struct phyr_vfio_fds {
 /**
  * A backend on a container from outside. It has one domain at a time.
  *
- * The descriptors are borrowed until phyr_iommu_destroy(), the array is copied. What others map in
- * the container is theirs: iova that they use is refused with -EEXIST when it is met; keep away from it
- * with phyr_iova_alloc_at() or limits. Others' mappings count, too: that no entry is left for one more is
+ * The descriptors are borrowed until phyr_iommu_destroy(), the array is copied. Who passed descriptors on
+ * to this process may close his own, the group's too: a device keeps its group in the container. What others
+ * map in the container is theirs: iova that they use is refused with -EEXIST when it is met; keep away from
+ * it with phyr_iova_alloc_at() or limits. Others' mappings count, too: that no entry is left for one more is
  * found by the kernel, and what it had mapped is undone. An unmap costs an ioctl for each part of it that
  * lies together, so that what others have in between stays; destroying the domain unmaps all that it
- * mapped. Detaching a device leaves it in the container, which is its owner's: only closing it there ends
- * its reach.
+ * mapped. Detaching a device leaves it in the container, which is its owner's: only closing it, by all who
+ * have it open, ends its reach.
  *
  * @param fds  read during the call
  * @return 0; -EINVAL size, or a member of the env is missing; -EBADF, -ENOTTY a descriptor that is no
@@ -198,8 +199,9 @@ struct phyr_iommufd_fds {
 /**
  * A backend on an IOAS from outside. It has one domain at a time.
  *
- * Descriptors, arrays and others' mappings as in phyr_vfio_from_fds(). Attaching a device attaches it
- * to the IOAS, if it is not yet; detaching detaches it. The IOAS stays.
+ * Descriptors, arrays and others' mappings as in phyr_vfio_from_fds(). Who passed them on may close his
+ * own: the IOAS lives as long as anybody has the iommufd open. Attaching a device attaches it to the IOAS, if
+ * it is not yet; detaching detaches it. The IOAS stays.
  *
  * @param fds  read during the call
  * @return 0; -EINVAL size, or a member of the env is missing; -EBADF, -ENOTTY a descriptor that is no

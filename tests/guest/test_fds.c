@@ -204,6 +204,21 @@ static void be_the_user(int socket)
 	_exit(0);
 }
 
+/* Nobody but him has any of it open any more. */
+static void be_the_heir(int socket)
+{
+	struct user u = {0};
+	char closed;
+
+	become_ordinary();
+	receive(socket, &u);
+	CHECK(read(socket, &closed, 1) == 1);
+	make_device(&u);
+	move_data(&u);
+	free_device(&u);
+	_exit(0);
+}
+
 /*
  * The broker's side.
  */
@@ -294,10 +309,37 @@ static void descriptors_from_a_broker(void **state)
 	munmap(page, K);
 }
 
+/* What was passed on is used when the broker's own descriptors are closed, his group's, too. */
+static void the_broker_closes_his(void **state)
+{
+	struct broker broker;
+	int sockets[2], status;
+	pid_t child;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+	fflush(stdout);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		be_the_heir(sockets[1]);
+	assert_int_equal(broker_open(&broker, rig_kernel_is_iommufd(), getenv("GUEST_EDU")), 0);
+	offer_it(sockets[0], &broker);
+	broker_close(&broker);
+	assert_int_equal(write(sockets[0], "x", 1), 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(sockets[0]);
+	close(sockets[1]);
+	/* With the user's it is all closed. */
+	assert_int_equal(broker_open(&broker, rig_kernel_is_iommufd(), getenv("GUEST_EDU")), 0);
+	broker_close(&broker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptors_from_a_broker),
+		cmocka_unit_test(the_broker_closes_his),
 	};
 
 	rig_kernel_is_iommufd();
