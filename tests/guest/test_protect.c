@@ -10,6 +10,7 @@
  */
 #include "guest/rig_kernel.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -340,6 +341,30 @@ static void drive_and_read_only_window(void **state)
 	disk_close(&disk);
 }
 
+/* A drive that reaches nothing fails at its first command: what may be missing is said. */
+static void drive_without_bus_mastering(void **state)
+{
+	uint32_t source = rig_kernel_source("GUEST_NVME");
+	struct phyr_nvme *nvme = NULL;
+	struct phyr_regs *regs;
+	struct phyr_pci *pci;
+	struct phyr_dev *dev;
+	struct disk disk;
+	int fd;
+
+	assert_int_equal(phyr_dev_create(f.rig.domain, source, NULL, &dev), 0);
+	assert_int_equal(phyr_vfio_device_fd(f.rig.iommu, source, &fd), 0);
+	assert_int_equal(phyr_pci_open(&f.rig.t.env, fd, source, &pci), 0);
+	assert_int_equal(phyr_pci_map_bar(pci, 0, &regs), 0);
+	assert_int_equal(phyr_nvme_open(dev, regs, NULL, &nvme), -EIO);
+	assert_non_null(strstr(f.rig.t.last.hint, "phyr_pci_set_master()"));
+	assert_null(nvme);
+	phyr_pci_close(pci);
+	phyr_dev_destroy(dev);
+	disk_open(&disk, f.rig.domain, source);
+	disk_close(&disk);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, init, fini)
 
 int main(void)
@@ -355,6 +380,7 @@ int main(void)
 		TEST(after_detach_by_who_else_has_it),
 		TEST(drive_after_unmap),
 		TEST(drive_and_read_only_window),
+		TEST(drive_without_bus_mastering),
 	};
 
 	rig_kernel_is_iommufd();
