@@ -110,7 +110,7 @@ def check_cost(d):
     assert d["runs"] <= words <= 2 * d["runs"]
     # Its header; and 510 words a page of 4 KiB once they are more than the header and the open run
     # hold, with an index page for some 250 of those.
-    blocks = 0 if words <= 8 else math.ceil((words - 1) / 510)
+    blocks = 0 if words <= 9 else math.ceil((words - 1) / 510)
     assert blocks * PAGE < cost["phyr_list"]["bytes"] <= (blocks + blocks / 128 + 2) * PAGE + 256
 
 
