@@ -35,7 +35,8 @@ def arguments():
     parser.add_argument("--run", metavar="COMMAND", help="this instead of the table's checks")
     parser.add_argument("--add", metavar="FILE", action="append", default=[], help="one more program, into /checks")
     parser.add_argument("--shell", action="store_true", help="a shell in the first of the guests")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="guests at a time")
+    parser.add_argument("--jobs", type=int, default=min(4, 2 * (os.cpu_count() or 1)),
+                        help="guests at a time; they wait more than they work")
     parser.add_argument("--patience", type=float, default=float(os.environ.get("GUEST_PATIENCE") or 1),
                         help="a factor on every time limit, for a busy machine")
     return parser.parse_args()

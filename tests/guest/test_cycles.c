@@ -146,13 +146,16 @@ static struct held look(void)
 
 static void show(const char *when, const struct held *h)
 {
+	char left[32] = "any number";
+
+	if (h->left != UINT64_MAX)
+		snprintf(left, sizeof(left), "%llu", (unsigned long long)h->left);
 	print_message(
-		"# %s: VmLck %llu kB, VmPin %llu kB, %llu files, mappings left %lld, ours %llu, "
+		"# %s: VmLck %llu kB, VmPin %llu kB, %llu files, mappings left %s, ours %llu, "
 		"record %llu bytes, iova %llu bytes\n",
 		when, (unsigned long long)h->locked, (unsigned long long)h->pinned,
-		(unsigned long long)h->files, (long long)h->left,
-		(unsigned long long)h->kernel_maps, (unsigned long long)h->record_bytes,
-		(unsigned long long)h->iova_bytes);
+		(unsigned long long)h->files, left, (unsigned long long)h->kernel_maps,
+		(unsigned long long)h->record_bytes, (unsigned long long)h->iova_bytes);
 }
 
 static double seconds(void)
