@@ -68,8 +68,9 @@ static bool replace_step(const struct guard *guard, size_t at)
 	uintptr_t start = guard->start + at;
 	size_t len = min_u64(guard->step, guard->len - at);
 
-	return syscall(SYS_mmap, start, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-		       guard->ones, 0) == (long)start;
+	/* What syscall() takes are longs: the upper half of an int on the stack is anything. */
+	return syscall(SYS_mmap, start, len, (long)(PROT_READ | PROT_WRITE),
+		       (long)(MAP_PRIVATE | MAP_FIXED), (long)guard->ones, 0L) == (long)start;
 }
 
 /* The step that was touched decides; another that can't be mapped now is touched, and tried, later. */
