@@ -472,13 +472,22 @@ def main():
     if os.geteuid():
         print("SKIPPED: phyr devices on trees mounted over /sys and /dev: takes root")
         sys.exit(77)
+    root = tempfile.mkdtemp()
     try:
         fake_pci.unshare_mounts()
-        fake_pci.mount("none", tempfile.gettempdir(), "tmpfs")
+        fake_pci.mount("none", root, "tmpfs")
     except OSError as error:
+        os.rmdir(root)
         print(f"SKIPPED: mounts of its own: {error}")
         sys.exit(77)
-    root = tempfile.mkdtemp()
+    try:
+        run_cases(root)
+    finally:
+        subprocess.run(["umount", "--lazy", root], check=False)
+        os.rmdir(root)
+
+
+def run_cases(root):
     os.chmod(root, 0o755)
     for case in CASES:
         m = machine(f"{root}/{case.__name__}", vfio=case is not no_module)
