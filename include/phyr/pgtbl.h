@@ -21,30 +21,57 @@ extern "C" {
 
 struct phyr_pgtbl;
 
-/**
- * A hardware format.
- *
- * Both have leaves of 4 KiB, 2 MiB and 1 GiB. x86_64 cannot forbid reading: there PHYR_WRITE alone
- * maps for reading, too, and translate says so.
- */
+/** A hardware format. */
 enum phyr_pgtbl_format {
-	/** x86-64 4-level paging, as first-stage tables use it: 47 bits of iova */
+	/** x86-64 paging, as first-stage tables use it, 4 or 5 levels: 47 or 56 bits of iova (the lower
+	 *  half). It cannot forbid reading: PHYR_WRITE alone maps for reading, too, and translate says so. */
 	PHYR_PGTBL_X86_64 = 1,
-	/** Intel VT-d second stage, 3 or 4 levels: 39 or 48 bits of iova */
+	/** Intel VT-d second stage, 3, 4 or 5 levels: 39, 48 or 57 bits of iova */
 	PHYR_PGTBL_VTDSS,
+	/** AMD-Vi's own, 1 to 6 levels: 21, 30, 39, 48, 57 or 64 bits of iova; leaves of every power of two */
+	PHYR_PGTBL_AMDV1,
+	/** Arm VMSAv8-64 stage 1, granules of 4, 16 or 64 KiB, contiguous hint. As x86_64 it cannot
+	 *  forbid reading. The most levels come to 48 bits of iova. */
+	PHYR_PGTBL_ARM64_S1,
+	/** the same, stage 2; with granules of 16 KiB 3 levels at most, of which two tables lie side by
+	 *  side at the top */
+	PHYR_PGTBL_ARM64_S2,
+	/** RISC-V Sv39, Sv48, Sv57 by levels 3, 4, 5: 38, 47 or 56 bits of iova (the lower half); leaves of
+	 *  64 KiB by Svnapot. What may be written may be read. */
+	PHYR_PGTBL_RISCV64,
+};
+
+/** How what is mapped can be changed in place: phyr_pgtbl_cut(), phyr_pgtbl_promote(). */
+enum phyr_pgtbl_change {
+	/** Entries have to be taken away, invalidated, and written anew: only while no device uses them */
+	PHYR_CHANGE_IDLE = 1,
+	PHYR_CHANGE_HITLESS, /**< devices go on using the iova meanwhile */
 };
 
 /** What a table is made of; zero it and set size. */
 struct phyr_pgtbl_config {
 	size_t size;                   /**< sizeof(struct phyr_pgtbl_config) */
 	enum phyr_pgtbl_format format; /**< there is no default */
-	unsigned levels;               /**< levels of tables; 0: the format's usual (4) */
-	unsigned oa_bits; /**< width of output addresses, bits; 0: the format's most (52) */
+	unsigned
+		levels; /**< levels of tables; 0: the format's usual, 48 bits of iova or what is nearest */
+	/** Width of output addresses, bits; 0: the format's usual: arm64 48, riscv64 56, else 52. On arm64
+	 *  more than 48 (at most 52) is another layout: FEAT_LPA2 (TCR.DS) with granules of 4 and 16 KiB,
+	 *  FEAT_LPA with 64. */
+	unsigned oa_bits;
+	/** The table's smallest page, log2: 12, on arm64 also 14 or 16; 0: 12 */
+	unsigned granule_lg2;
 	/** Leaf sizes the hardware takes, OR of powers of two; those that the format has not are left
-	 *  out. 0: all. */
+	 *  out. 0: all, contiguous hints and Svnapot among them. */
 	uint64_t page_sizes;
 	/** The walker does not snoop: write lines back by the env's flush_lines, which must be there. */
 	bool noncoherent;
+	/** Every access snoops, whatever the device asks for (VT-d second stage: SNP, AMD: FC); -EINVAL
+	 *  on other formats */
+	bool force_snoop;
+	/** Hardware sets dirty bits on writes, as it was told to: leave them clear, for phyr_pgtbl_dirty() */
+	bool dirty;
+	/** Arm: FEAT_BBM's level, 0 to 2: what may change without break-before-make; 0 elsewhere */
+	unsigned bbm;
 };
 
 /**
@@ -104,7 +131,8 @@ PHYR_API uint64_t phyr_pgtbl_tables(const struct phyr_pgtbl *pt);
  * on the granule; the last may end anywhere, and its granule is mapped whole.
  *
  * @param cur     advanced past what was mapped on success, untouched on failure
- * @param prot    PHYR_READ, PHYR_WRITE or both
+ * @param prot    PHYR_READ, PHYR_WRITE or both; and PHYR_MMIO for memory that is not RAM: uncached, where
+ *                the format says so
  * @param gather  its entries grow on success. If it holds iova or tables afterwards, sync it before
  *                a device uses the mapping or memory is reused: on failure it may hold what was
  *                rolled back; on success, an empty table that a large leaf took the place of
@@ -150,6 +178,102 @@ struct phyr_translation {
  */
 PHYR_API int phyr_pgtbl_translate(struct phyr_pgtbl *pt, uint64_t iova,
 				  struct phyr_translation *out);
+
+/**
+ * How phyr_pgtbl_cut() and phyr_pgtbl_promote() change what is mapped, at the worst: by format, and on Arm by
+ * what config.bbm says.
+ */
+PHYR_API enum phyr_pgtbl_change phyr_pgtbl_change(const struct phyr_pgtbl *pt);
+
+/**
+ * The caller's word that no device uses what is to be changed, and how to invalidate in the midst.
+ */
+struct phyr_pgtbl_idle {
+	/** Invalidate what the gather holds, wait for it, free its tables, and empty it. */
+	void (*sync)(void *arg, struct phyr_gather *gather);
+	void *arg;
+};
+
+/**
+ * Make an iova an edge, as if one map call had ended and another begun there, so that an unmap may start or
+ * end at it. A leaf that it lies in is cut into the largest smaller ones that fit.
+ *
+ * @param iova    a multiple of the granule, inside of what one map call made; on an edge nothing happens
+ * @param idle    for what cannot be changed hitless; NULL: -EOPNOTSUPP then
+ * @param gather  as in phyr_pgtbl_unmap(): sync it before the parts are treated apart
+ *
+ * @return 0; -EINVAL iova off the granule; -ENOENT it is not mapped, or not before it; -ERANGE past the
+ *         table's last iova; -EOPNOTSUPP; -ENOMEM. Nothing changed on failure.
+ * Cost: O(levels * entries of a table).
+ */
+PHYR_API int phyr_pgtbl_cut(struct phyr_pgtbl *pt, uint64_t iova,
+			    const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather);
+
+/**
+ * Replace small leaves by larger ones where what they map lies together: what was cut, or came page by page.
+ *
+ * Edges of map calls stay edges, so nothing is joined over one; nor over iova outside of [iova, iova + len).
+ *
+ * @param idle    as above; NULL: what cannot be changed hitless is passed over
+ * @param gather  sync it before memory is reused; tables that were replaced are in it
+ * @param leaves  NULL, or out: how many larger leaves there are now that were not before
+ * @return 0; -EINVAL len 0, iova or len off the granule; -ERANGE past the table's last iova
+ */
+PHYR_API int phyr_pgtbl_promote(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+				const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather,
+				uint64_t *leaves);
+
+/** Told of iova that was written; neighbours of one leaf size come as one. */
+typedef void phyr_pgtbl_dirty_fn(void *arg, uint64_t iova, uint64_t len);
+
+/**
+ * Which leaves in a range were written by devices since they were mapped, or last cleared.
+ *
+ * @param clear   take the marks away as they are read; a leaf that is partly in the range keeps its mark
+ * @param fn      told of each dirty part, in order, cut to the range; must not call back into phyr
+ * @param gather  grows when clear: until it is synced a device may write without a new mark, so what was
+ *                told is read by the caller after the sync
+ * @return 0; -EINVAL len 0; -ERANGE past the table's last iova; -EOPNOTSUPP config.dirty was not set
+ */
+PHYR_API int phyr_pgtbl_dirty(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, bool clear,
+			      phyr_pgtbl_dirty_fn *fn, void *arg, struct phyr_gather *gather);
+
+/**
+ * Take out the tables of a range that is the caller's and maps nothing: unmaps of less than a table's span
+ * leave it there, for the next map. Nobody may map or look up in the range meanwhile.
+ *
+ * @param gather  holds the tables that lie in the range whole, and that iova; sync it
+ * @return 0; -EINVAL len 0; -ERANGE past the table's last iova; -EBUSY something is mapped in it: nothing
+ *         changed
+ */
+PHYR_API int phyr_pgtbl_reclaim(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+				struct phyr_gather *gather);
+
+/** An entry of a table, as phyr_pgtbl_walk() shows it. */
+struct phyr_pgtbl_entry {
+	uint64_t iova;  /**< first that it decides about */
+	uint64_t size;  /**< bytes of iova that this entry alone covers */
+	uint64_t entry; /**< as it is in memory */
+	uint64_t table; /**< physical address of the table that it is in */
+	unsigned index; /**< in that table */
+	unsigned level; /**< 0: the granule's */
+	bool leaf;      /**< it maps; else it leads to a table at addr */
+	phyr_addr_t addr;
+	uint64_t leaf_size; /**< a leaf's size: size, or more where several entries are one leaf */
+	unsigned prot;
+};
+
+/** Told of an entry; not 0 ends the walk. It must not change the table. */
+typedef int phyr_pgtbl_walk_fn(void *arg, const struct phyr_pgtbl_entry *entry);
+
+/**
+ * Show each entry that is there in a range, tables before what is in them, in order of iova; for dumps and
+ * pictures. What others map and unmap meanwhile is shown or not; tables must not be freed meanwhile.
+ *
+ * @return 0; what fn returned, if not 0; -EINVAL len 0; -ERANGE past the table's last iova
+ */
+PHYR_API int phyr_pgtbl_walk(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+			     phyr_pgtbl_walk_fn *fn, void *arg);
 
 /**
  * Give back the tables that a gather holds; call it after the invalidation is done. The gather is

@@ -62,24 +62,38 @@ PGTBL_INLINE __m128i fill_old(const __m128i *p)
 			    _mm_or_si128(_mm_load_si128(p + 2), _mm_load_si128(p + 3)));
 }
 
+/* As desc_encode(), two at once. */
+PGTBL_INLINE __m128i fill_encode(const struct pgtbl_desc *d, __m128i addr)
+{
+	const uint64_t below = ((uint64_t)1 << d->fold_from) - 1;
+
+	if (d->fold_from) {
+		__m128i high = _mm_srli_epi64(addr, (int)d->fold_from);
+
+		addr = _mm_and_si128(addr, _mm_set1_epi64x((long long)below));
+		addr = _mm_or_si128(addr, _mm_slli_epi64(high, (int)d->fold_to));
+	}
+	return d->addr_shift ? _mm_srli_epi64(addr, (int)d->addr_shift) : addr;
+}
+
 /* A batch of page addresses with flags; false: nothing was written. */
-PGTBL_INLINE bool fill_words_batch(uint64_t *to, const uint64_t *words, uint64_t flags,
-				   uint64_t over)
+PGTBL_INLINE bool fill_words_batch(const struct pgtbl_desc *d, uint64_t *to, const uint64_t *words,
+				   uint64_t flags, uint64_t over)
 {
 	__m128i *p = (__m128i *)to;
 	const __m128i *w = (const __m128i *)words;
 	__m128i a = _mm_loadu_si128(w), b = _mm_loadu_si128(w + 1);
-	__m128i c = _mm_loadu_si128(w + 2), d = _mm_loadu_si128(w + 3);
-	__m128i any = _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d));
+	__m128i c = _mm_loadu_si128(w + 2), e = _mm_loadu_si128(w + 3);
+	__m128i any = _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, e));
 	__m128i f = _mm_set1_epi64x((long long)flags);
 
 	any = _mm_and_si128(any, _mm_set1_epi64x((long long)over));
 	if (unlikely(!fill_all_zero(_mm_or_si128(any, fill_old(p)))))
 		return false;
-	fill_store(p, _mm_or_si128(a, f));
-	fill_store(p + 1, _mm_or_si128(b, f));
-	fill_store(p + 2, _mm_or_si128(c, f));
-	fill_store(p + 3, _mm_or_si128(d, f));
+	fill_store(p, _mm_or_si128(fill_encode(d, a), f));
+	fill_store(p + 1, _mm_or_si128(fill_encode(d, b), f));
+	fill_store(p + 2, _mm_or_si128(fill_encode(d, c), f));
+	fill_store(p + 3, _mm_or_si128(fill_encode(d, e), f));
 	return true;
 }
 
@@ -124,27 +138,28 @@ PGTBL_INLINE bool fill_one(uint64_t *p, uint64_t value)
 }
 
 /*
- * Write words[i] | flags over n empty entries. A word with a bit of over stops it, and so does an
+ * Write words[i], coded, | flags over n empty entries. A word with a bit of over stops it, and so does an
  * entry that is not empty.
  *
  * Returns how many were written.
  */
-PGTBL_INLINE unsigned fill_words(bool wide, uint64_t *p, const uint64_t *words, unsigned n,
-				 uint64_t flags, uint64_t over)
+PGTBL_INLINE unsigned fill_words(const struct pgtbl_desc *d, bool wide, uint64_t *p,
+				 const uint64_t *words, unsigned n, uint64_t flags, uint64_t over)
 {
 	unsigned i = 0;
 
 #if FILL_WIDE
 	if (wide && n >= FILL_BATCH) {
-		if ((uintptr_t)p & 8 && !(words[0] & over) && fill_one(p, words[0] | flags))
+		if ((uintptr_t)p & 8 && !(words[0] & over) &&
+		    fill_one(p, desc_encode(d, words[0]) | flags))
 			i = 1;
 		if (!((uintptr_t)(p + i) & 8))
 			while (n - i >= FILL_BATCH &&
-			       fill_words_batch(p + i, words + i, flags, over))
+			       fill_words_batch(d, p + i, words + i, flags, over))
 				i += FILL_BATCH;
 	}
 #endif
-	while (i < n && !(words[i] & over) && fill_one(p + i, words[i] | flags))
+	while (i < n && !(words[i] & over) && fill_one(p + i, desc_encode(d, words[i]) | flags))
 		i++;
 	return i;
 }

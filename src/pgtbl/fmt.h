@@ -25,8 +25,19 @@ struct pgtbl_ops {
 	void (*free)(struct phyr_pgtbl *pt, uint64_t chain);
 	/* Give back the root and all below it. */
 	void (*free_all)(struct phyr_pgtbl *pt);
-	/* Take limits from the configuration; 0 or -EINVAL. */
-	int (*setup)(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt);
+	/* Take limits and choices from the configuration; NULL, or what of it cannot be. */
+	const char *(*setup)(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt);
+	int (*cut)(struct phyr_pgtbl *pt, uint64_t iova, const struct phyr_pgtbl_idle *idle,
+		   struct phyr_gather *gather);
+	int (*promote)(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+		       const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather,
+		       uint64_t *leaves);
+	int (*dirty)(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, bool clear,
+		     phyr_pgtbl_dirty_fn *fn, void *arg, struct phyr_gather *gather);
+	int (*reclaim)(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+		       struct phyr_gather *gather);
+	int (*walk)(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, phyr_pgtbl_walk_fn *fn,
+		    void *arg);
 };
 
 /* Each as the member of struct pgtbl_ops, which are as the public functions of the same name. */

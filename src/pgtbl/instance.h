@@ -16,16 +16,16 @@ PGTBL_INLINE int translate(const struct pgtbl_desc *d, const struct phyr_pgtbl *
 			   struct phyr_translation *out)
 {
 	struct pgtbl_place at;
-	uint64_t size;
+	unsigned size_lg2;
 
 	if (iova > pt->last)
 		return -ERANGE;
 	at = lookup(d, pt, iova, 0);
 	if (!(at.e & d->present))
 		return -ENOENT;
-	size = desc_size(at.level);
-	out->addr = (at.e & desc_addr_mask(d) & ~(size - 1)) | (iova & (size - 1));
-	out->leaf_size = size;
+	size_lg2 = desc_leaf_lg2(d, at.e, at.level);
+	out->addr = desc_leaf_addr(d, at.e, size_lg2, iova);
+	out->leaf_size = (uint64_t)1 << size_lg2;
 	out->prot = desc_leaf_prot(d, at.e);
 	return 0;
 }
@@ -34,15 +34,17 @@ PGTBL_INLINE int translate(const struct pgtbl_desc *d, const struct phyr_pgtbl *
 PGTBL_INLINE void free_chain(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t chain)
 {
 	while (chain) {
-		uint64_t *table = pgtbl_link_table(chain);
+		uint64_t *table = pgtbl_link_table(chain), e;
 		unsigned level = pgtbl_link_level(chain);
+		size_t size = level == pt->top ? pt->root_size : pt->table_size;
 
 		chain = load_relaxed(table);
-		for (unsigned i = 1; level && i < PGTBL_ENTRIES; i++)
-			if (desc_is_table(d, load_relaxed(table + i)))
-				chain_push(d, pt, &chain,
-					   desc_table(d, pt, load_relaxed(table + i)), level - 1);
-		phyr_pgtbl_table_free(pt, table);
+		for (unsigned i = 1; level && i < size / sizeof(e); i++) {
+			e = load_relaxed(table + i);
+			if (desc_is_table(d, e, level))
+				chain_push(d, pt, &chain, desc_table(d, pt, e), level - 1);
+		}
+		phyr_pgtbl_table_free(pt, table, size);
 	}
 }
 
@@ -51,31 +53,96 @@ PGTBL_INLINE uint64_t leaf_sizes(const struct pgtbl_desc *d, unsigned levels)
 {
 	uint64_t sizes = 0;
 
-	for (unsigned level = 0; level < levels && level <= d->max_leaf_level; level++)
-		sizes |= desc_size(level);
+	for (unsigned level = 0; level < levels && level <= d->max_leaf_level; level++) {
+		sizes |= desc_size(d, level) << desc_cluster_lg2(d, level) | desc_size(d, level);
+		if (d->cluster_coded)
+			sizes |= (desc_size(d, level) << desc_index_lg2(d)) - desc_size(d, level);
+	}
 	return sizes;
 }
 
-PGTBL_INLINE int setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_config *config,
-		       struct phyr_pgtbl *pt)
+/* Flags of all leaves that are mapped with prot. */
+PGTBL_INLINE uint64_t leaf_flags(const struct pgtbl_desc *d, const struct phyr_pgtbl_config *config,
+				 unsigned prot)
 {
-	unsigned levels = config->levels ? config->levels : d->usual_levels;
-	unsigned oa_bits = config->oa_bits ? config->oa_bits : d->oa_bits;
+	uint64_t flags = d->leaf | (prot & PHYR_READ ? d->read : 0);
 
-	if (levels < d->min_levels || levels > d->max_levels || oa_bits > d->oa_bits)
-		return -EINVAL;
-	pt->leaf_sizes = leaf_sizes(d, levels);
+	if (prot & PHYR_WRITE)
+		flags |= config->dirty ? d->clean : d->write;
+	else
+		flags |= d->no_write;
+	if (prot & PHYR_MMIO)
+		return flags | d->mmio;
+	return flags | d->ram | (config->force_snoop ? d->snoop : 0);
+}
+
+/* What the configuration chose, as walks want it. */
+PGTBL_INLINE void setup_choices(const struct pgtbl_desc *d, const struct phyr_pgtbl_config *config,
+				struct phyr_pgtbl *pt)
+{
+	bool idle = d->break_before_make && config->bbm < 2;
+
+	for (unsigned prot = 0; prot < ARRAY_SIZE(pt->leaf_flags); prot++)
+		pt->leaf_flags[prot] = leaf_flags(d, config, prot);
+	pt->dirty = config->dirty;
+	pt->bbm = (uint8_t)config->bbm;
+	pt->change = idle ? PHYR_CHANGE_IDLE : PHYR_CHANGE_HITLESS;
+	pt->addr_shift = (uint8_t)d->addr_shift;
+	pt->fold_from = (uint8_t)(d->fold_from ? d->fold_from : 63);
+	pt->fold_to = (uint8_t)d->fold_to;
+}
+
+/* What leaves there are. False: none is left that the hardware and the format both have. */
+PGTBL_INLINE bool setup_leaves(const struct pgtbl_desc *d, const struct phyr_pgtbl_config *config,
+			       struct phyr_pgtbl *pt)
+{
+	uint64_t above;
+
+	pt->leaf_sizes = leaf_sizes(d, pt->top + 1) & pt->oa_last;
 	if (config->page_sizes)
 		pt->leaf_sizes &= config->page_sizes;
-	if (!pt->leaf_sizes)
-		return -EINVAL;
 	pt->granule = pt->leaf_sizes & -pt->leaf_sizes;
-	if ((uint64_t)1 << oa_bits < pt->granule)
-		return -EINVAL;
+	above = pt->leaf_sizes & ~desc_size(d, 0);
+	pt->larger = above ? above & -above : UINT64_MAX;
+	return pt->leaf_sizes;
+}
+
+/* Highest iova with so many levels. */
+PGTBL_INLINE uint64_t setup_last(const struct pgtbl_desc *d, unsigned levels)
+{
+	unsigned bits = desc_shift(d, levels) - d->unused_bits;
+
+	if (levels == d->max_levels)
+		bits += d->root_lg2;
+	if (d->iova_bits && bits > d->iova_bits)
+		bits = d->iova_bits;
+	return bits < 64 ? ((uint64_t)1 << bits) - 1 : UINT64_MAX;
+}
+
+/* Returns NULL, or why not. */
+PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_config *config,
+			       struct phyr_pgtbl *pt)
+{
+	unsigned levels = config->levels ? config->levels : d->usual_levels;
+	unsigned oa_bits = config->oa_bits ? config->oa_bits : d->usual_oa_bits;
+
+	if (levels < d->min_levels || levels > d->max_levels)
+		return "so many levels of tables the format does not have";
+	if (oa_bits > d->oa_bits || oa_bits <= d->granule_lg2)
+		return "oa_bits is more than the format can write, or not more than the granule's";
+	if (config->force_snoop && !d->snoop)
+		return "force_snoop: the format cannot make accesses snoop";
+	if (config->bbm > (d->break_before_make ? 2 : 0))
+		return "bbm is Arm's, 0 to 2; other formats take 0";
 	pt->oa_last = ((uint64_t)1 << oa_bits) - 1;
 	pt->top = levels - 1;
-	pt->last = (desc_size(levels) >> d->unused_bits) - 1;
-	return 0;
+	pt->last = setup_last(d, levels);
+	pt->table_size = (uint32_t)1 << d->granule_lg2;
+	pt->root_size = pt->table_size << (levels == d->max_levels ? d->root_lg2 : 0);
+	setup_choices(d, config, pt);
+	if (!setup_leaves(d, config, pt))
+		return "page_sizes has none that the format and oa_bits allow";
+	return NULL;
 }
 
 #define PGTBL_INSTANCE(name, desc)                                                                 \
@@ -155,7 +222,8 @@ PGTBL_INLINE int setup(const struct pgtbl_desc *d, const struct phyr_pgtbl_confi
 		free_chain(desc, pt, chain);                                                       \
 	}                                                                                          \
                                                                                                    \
-	static int name##_setup(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt)     \
+	static const char *name##_setup(const struct phyr_pgtbl_config *config,                    \
+					struct phyr_pgtbl *pt)                                     \
 	{                                                                                          \
 		return setup(desc, config, pt);                                                    \
 	}                                                                                          \

@@ -10,6 +10,8 @@
  *   leaves    [4K][4K][   2M   ][   2M   ][4K][4K][4K][4K][4K]      a piece: leaves of one size in
  *   pieces    └─1────┘└────────2─────────┘└───3──────┘└─4────┘      one table, filled in one go
  *
+ * A leaf's size says all about it: its level, how many entries it takes there, and their code.
+ *
  * It stops at the first entry that is not empty, or without memory; what it has written by then
  * ends at walk.iova, and the caller takes it back.
  */
@@ -41,17 +43,22 @@ int phyr_pgtbl_map_check(struct pgtbl_mapper *m, uint64_t iova, unsigned prot);
 /* Check the current run. 0, -EINVAL or -ERANGE. */
 int phyr_pgtbl_map_check_run(struct pgtbl_mapper *m);
 
-/* How many entries a run takes in its leaf table; 0: it takes all of one, or of several, or cannot be. */
-PGTBL_INLINE unsigned map_fits_table(const struct phyr_pgtbl *pt, uint64_t iova,
-				     const struct phyr_range *r)
+/*
+ * How many entries a run takes in its leaf table, one a leaf; 0: it goes past that table, has room for a
+ * larger leaf, or cannot be.
+ */
+PGTBL_INLINE unsigned map_fits_table(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+				     uint64_t iova, const struct phyr_range *r)
 {
-	const uint64_t page = desc_size(0) - 1;
+	const uint64_t page = desc_size(d, 0) - 1;
 	uint64_t last = r->addr + (r->len - 1);
-	uint64_t n = (((iova & page) + (r->len - 1)) >> desc_shift(0)) + 1;
+	uint64_t n = (((iova & page) + (r->len - 1)) >> desc_shift(d, 0)) + 1;
 
 	if ((r->addr ^ iova) & page || last < r->addr || (last | page) > pt->oa_last)
 		return 0;
-	if (n == PGTBL_ENTRIES || desc_index(iova, 0) + n > PGTBL_ENTRIES)
+	if (n << desc_shift(d, 0) >= pt->larger || desc_index(d, iova, 0) + n > desc_entries(d))
+		return 0;
+	if (d->fold_from && (r->addr ^ last) >> d->fold_from)
 		return 0;
 	return (unsigned)n;
 }
@@ -60,18 +67,19 @@ PGTBL_INLINE unsigned map_fits_table(const struct phyr_pgtbl *pt, uint64_t iova,
 PGTBL_INLINE bool map_in_table(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
 			       uint64_t value, unsigned n)
 {
+	const uint64_t step = desc_step(d, 0, 0);
 	struct pgtbl_place at = lookup(d, pt, iova, d->unsynced);
 
 	if (at.level || at.e)
 		return false;
 	if (n > 1) {
-		unsigned done = fill_run(pt->wide, at.entry, n, value, desc_size(0));
+		unsigned done = fill_run(pt->wide, at.entry, n, value, step);
 
 		if (unlikely(done < n)) {
 			fill_zero(pt->wide, at.entry, done);
 			return false;
 		}
-		store_relaxed(at.entry + n - 1, (value + (n - 1) * desc_size(0)) | d->last);
+		store_relaxed(at.entry + n - 1, (value + (n - 1) * step) | d->last);
 	}
 	store_relaxed(at.entry, value | d->first | (n > 1 ? 0 : d->last));
 	pgtbl_flush(pt, at.entry, n);
@@ -82,25 +90,44 @@ PGTBL_INLINE bool map_in_table(const struct pgtbl_desc *d, struct phyr_pgtbl *pt
 PGTBL_INLINE bool map_one(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
 			  struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather)
 {
-	const uint64_t page = desc_size(0) - 1;
+	const uint64_t page = desc_size(d, 0) - 1;
 	struct phyr_cursor was;
 	struct phyr_range r;
 	unsigned n;
 
-	if (cur->left - 1 >= desc_size(1) || !desc_prot_ok(prot) || iova > pt->last ||
-	    pt->granule != desc_size(0))
+	if (cur->left - 1 >= desc_size(d, 1) || !desc_prot_ok(prot) || iova > pt->last ||
+	    pt->granule != desc_size(d, 0))
 		return false;
 	was = *cur;
 	if (phyr_cursor_next(cur, &r) && !cur->left) {
-		n = map_fits_table(pt, iova, &r);
-		if (n &&
-		    map_in_table(d, pt, iova, (r.addr & ~page) | desc_leaf_flags(d, prot), n)) {
+		uint64_t value = desc_encode(d, r.addr & ~page) | d->page | pt->leaf_flags[prot];
+
+		n = map_fits_table(d, pt, iova, &r);
+		if (n && map_in_table(d, pt, iova, value, n)) {
 			gather->entries += n;
 			return true;
 		}
 	}
 	*cur = was;
 	return false;
+}
+
+/* Have an entry above level 0 lead to a table. */
+PGTBL_INLINE int map_table(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uint64_t *entry,
+			   uint64_t *e)
+{
+	unsigned level = m->walk.low;
+
+	if (!*e)
+		*e = phyr_pgtbl_table_install(m->pt, entry, desc_table_flags(d, level),
+					      d->unsynced);
+	if (!*e)
+		return -ENOMEM;
+	if (!desc_is_table(d, *e, level))
+		return -EEXIST;
+	if (*e & d->unsynced)
+		*e = phyr_pgtbl_table_settle(m->pt, entry, *e, d->unsynced);
+	return 0;
 }
 
 /*
@@ -112,15 +139,14 @@ PGTBL_INLINE int map_walk_to(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
 	struct pgtbl_walk *w = &m->walk;
 
 	while (w->low > level) {
-		uint64_t *entry = walk_entry(w);
+		uint64_t *entry = walk_entry(d, w);
 		uint64_t e = load_acquire(entry);
 
-		if (unlikely((e & (d->table_mask | d->unsynced)) != d->table_match)) {
-			e = phyr_pgtbl_table_install(m->pt, entry, d->table, d->unsynced);
-			if (!e)
-				return -ENOMEM;
-			if (!desc_is_table(d, e))
-				return -EEXIST;
+		if (unlikely((e & (d->table_mask | d->unsynced)) != desc_table_match(d, w->low))) {
+			int err = map_table(d, m, entry, &e);
+
+			if (err)
+				return err;
 		}
 		walk_down(w, desc_table(d, m->pt, e));
 	}
@@ -138,7 +164,7 @@ PGTBL_INLINE void map_written(const struct pgtbl_desc *d, struct pgtbl_mapper *m
 	m->written = p + n - 1;
 	m->entries += n;
 	pgtbl_dirty_add(m->pt, &m->dirty, p, n);
-	walk_advance(&m->walk, (uint64_t)n << desc_shift(m->walk.low));
+	walk_advance(d, &m->walk, (uint64_t)n << desc_shift(d, m->walk.low));
 }
 
 /*
@@ -149,70 +175,123 @@ PGTBL_INLINE void map_written(const struct pgtbl_desc *d, struct pgtbl_mapper *m
 PGTBL_INLINE int map_replace(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uint64_t iova,
 			     uint64_t e)
 {
-	uint64_t last = iova + desc_size(m->walk.low) - 1;
+	uint64_t last = iova + desc_size(d, m->walk.low) - 1;
 	struct pgtbl_walk below = m->walk;
 
 	below.iova = iova;
-	if (!desc_is_table(d, e) || walk_to_leaf(d, m->pt, &below, last))
+	if (!desc_is_table(d, e, m->walk.low) || walk_to_leaf(d, m->pt, &below, last))
 		return -EEXIST;
 	chain_push(d, m->pt, &m->gather->tables, desc_table(d, m->pt, e), m->walk.low - 1);
 	pgtbl_gather_add(m->gather, iova, last);
 	return 0;
 }
 
-/* n leaves above level 0, from p on. Returns how many were written. */
-PGTBL_INLINE unsigned map_large(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uint64_t *p,
-				unsigned n, uint64_t addr)
+/* A piece: n leaves of one size, of 2^cluster entries each, in the table at level. */
+struct map_piece {
+	unsigned size_lg2;
+	unsigned level;
+	unsigned cluster;
+	unsigned n;
+};
+
+/* A piece above level 0, from entry p on. Returns how many entries were written. */
+PGTBL_INLINE unsigned map_large(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
+				const struct map_piece *piece, uint64_t *p, uint64_t value)
 {
-	const uint64_t size = desc_size(m->walk.low);
+	const uint64_t step = desc_size(d, piece->level) >> d->addr_shift;
+	const unsigned n = piece->n << piece->cluster;
 
 	for (unsigned i = 0; i < n; i++) {
+		unsigned steps = d->cluster_steps ? i : i >> piece->cluster << piece->cluster;
 		uint64_t e = load_relaxed(p + i);
+		uint64_t iova = m->walk.iova + ((uint64_t)i << desc_shift(d, piece->level));
 
-		if (unlikely(e) && map_replace(d, m, m->walk.iova + i * size, e))
+		if (unlikely(e) && map_replace(d, m, iova, e))
 			return i;
-		store_relaxed(p + i, (addr + i * size) | m->flags | d->large);
+		store_relaxed(p + i, value + steps * step);
 	}
 	return n;
 }
 
-/* The level of the largest leaf that can begin here. */
-PGTBL_INLINE unsigned map_leaf_level(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
-				     uint64_t bits, uint64_t len)
+/* The same at level 0, where no table can be in the way. */
+PGTBL_INLINE unsigned map_small(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
+				const struct map_piece *piece, uint64_t *p, uint64_t value)
 {
-	unsigned level = d->max_leaf_level;
+	const uint64_t step = desc_step(d, 0, 0);
+	const unsigned n = piece->n << piece->cluster, each = 1u << piece->cluster;
+	unsigned done = 0;
 
-	if (likely(len < desc_size(1)))
-		return 0;
-	for (; level; level--) {
-		uint64_t size = desc_size(level);
+	if (likely(!piece->cluster || d->cluster_steps))
+		return fill_run(m->pt->wide, p, n, value, step);
+	while (done < n) {
+		unsigned more = fill_run(m->pt->wide, p + done, each, value + done * step, 0);
 
-		if (pt->leaf_sizes & size && !(bits & (size - 1)) && len >= size)
+		done += more;
+		if (more < each)
 			break;
 	}
-	return level;
+	return done;
+}
+
+/* The largest leaf that can begin where iova and address have those bits. */
+PGTBL_INLINE unsigned map_leaf_lg2(const struct phyr_pgtbl *pt, uint64_t bits, uint64_t len)
+{
+	uint64_t aligned = ((bits & -bits) << 1) - 1;
+	uint64_t fits = ((uint64_t)2 << lg2_u64(len)) - 1;
+
+	return lg2_u64(pt->leaf_sizes & aligned & fits);
+}
+
+/* Leaves until a larger one can begin, as far as iova and address let it. */
+PGTBL_INLINE uint64_t map_until_larger(const struct phyr_pgtbl *pt, uint64_t iova, uint64_t addr,
+				       unsigned size_lg2)
+{
+	uint64_t above = pt->leaf_sizes & -((uint64_t)2 << size_lg2);
+	uint64_t inside = (above & -above) - 1;
+
+	if (!above || (iova ^ addr) & inside)
+		return UINT64_MAX;
+	return ((~iova & inside) + 1) >> size_lg2;
+}
+
+/* How much of a run is the next piece, in leaves of that size. */
+PGTBL_INLINE struct map_piece map_next(const struct pgtbl_desc *d, const struct pgtbl_mapper *m,
+				       uint64_t addr, uint64_t len, unsigned size_lg2)
+{
+	uint64_t iova = m->walk.iova, n = len >> size_lg2;
+	struct map_piece piece = {.size_lg2 = size_lg2,
+				  .level = desc_size_level(d, size_lg2),
+				  .cluster = desc_size_cluster(d, size_lg2)};
+	unsigned room = desc_entries_at(d, piece.level) - desc_index(d, iova, piece.level);
+
+	n = min_u64(n, room >> piece.cluster);
+	if (d->cluster)
+		n = min_u64(n, map_until_larger(m->pt, iova, addr, size_lg2));
+	if (d->fold_from) /* entries count upwards up to where a folded bit changes */
+		n = min_u64(n, ((~addr & (((uint64_t)1 << d->fold_from) - 1)) >> size_lg2) + 1);
+	piece.n = (unsigned)n;
+	return piece;
 }
 
 /* Map the part of a run that fits one table in leaves of one size. Returns the bytes; 0: *err. */
 PGTBL_INLINE uint64_t map_piece(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uint64_t addr,
-				uint64_t len, int *err)
+				uint64_t len, unsigned size_lg2, int *err)
 {
-	unsigned level = map_leaf_level(d, m->pt, m->walk.iova | addr, len), room, n, done;
-	uint64_t *p;
+	struct map_piece piece = map_next(d, m, addr, len, size_lg2);
+	uint64_t value = desc_encode(d, addr) | m->flags | desc_size_code(d, size_lg2), *p;
+	unsigned done;
 
-	*err = map_walk_to(d, m, level);
+	*err = map_walk_to(d, m, piece.level);
 	if (unlikely(*err))
 		return 0;
-	p = walk_entry(&m->walk);
-	room = (unsigned)PGTBL_ENTRIES - desc_index(m->walk.iova, level);
-	n = (unsigned)min_u64(len >> desc_shift(level), room);
-	if (level)
-		done = map_large(d, m, p, n, addr);
+	p = walk_entry(d, &m->walk);
+	if (piece.level)
+		done = map_large(d, m, &piece, p, value);
 	else
-		done = fill_run(m->pt->wide, p, n, addr | m->flags, desc_size(0));
+		done = map_small(d, m, &piece, p, value);
 	map_written(d, m, p, done);
-	*err = done < n ? -EEXIST : 0;
-	return (uint64_t)n << desc_shift(level);
+	*err = done < piece.n << piece.cluster ? -EEXIST : 0;
+	return (uint64_t)piece.n << size_lg2;
 }
 
 PGTBL_INLINE int map_run(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
@@ -226,7 +305,11 @@ PGTBL_INLINE int map_run(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
 	addr = m->run.addr & ~mask;
 	len = ((m->run.addr + (m->run.len - 1)) | mask) - addr + 1;
 	for (; len; addr += done, len -= done) {
-		done = map_piece(d, m, addr, len, &err);
+		if (likely(len < m->pt->larger))
+			done = map_piece(d, m, addr, len, desc_shift(d, 0), &err);
+		else
+			done = map_piece(d, m, addr, len,
+					 map_leaf_lg2(m->pt, m->walk.iova | addr, len), &err);
 		if (unlikely(err))
 			return phyr_pgtbl_map_stopped(m, err);
 	}
@@ -238,7 +321,7 @@ PGTBL_INLINE int map_span_fail(struct pgtbl_mapper *m, const uint64_t *words, un
 			       int err)
 {
 	m->run.addr = words[done];
-	m->run.len = desc_size(0);
+	m->run.len = PHYR_PAGE_SIZE;
 	m->index += done;
 	if (err || words[done] <= m->pt->oa_last)
 		return phyr_pgtbl_map_stopped(m, err ? err : -EEXIST);
@@ -249,7 +332,7 @@ PGTBL_INLINE int map_span_fail(struct pgtbl_mapper *m, const uint64_t *words, un
 PGTBL_INLINE int map_spans(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
 {
 	for (;;) {
-		unsigned room = (unsigned)PGTBL_ENTRIES - desc_index(m->walk.iova, 0), n, done;
+		unsigned room = desc_entries(d) - desc_index(d, m->walk.iova, 0), n, done;
 		const uint64_t *words;
 		uint64_t *p;
 		int err;
@@ -260,8 +343,8 @@ PGTBL_INLINE int map_spans(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
 		err = map_walk_to(d, m, 0);
 		if (unlikely(err))
 			return map_span_fail(m, words, 0, err);
-		p = walk_entry(&m->walk);
-		done = fill_words(m->pt->wide, p, words, n, m->flags, ~m->pt->oa_last);
+		p = walk_entry(d, &m->walk);
+		done = fill_words(d, m->pt->wide, p, words, n, m->flags | d->page, ~m->pt->oa_last);
 		map_written(d, m, p, done);
 		if (unlikely(done < n))
 			return map_span_fail(m, words, done, 0);
@@ -292,13 +375,13 @@ PGTBL_INLINE int map_all(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uin
 
 	if (unlikely(err))
 		return err;
-	m->flags = desc_leaf_flags(d, prot);
+	m->flags = m->pt->leaf_flags[prot];
 	m->offset = iova & (m->pt->granule - 1);
 	walk_start(&m->walk, m->pt, iova - m->offset);
 	while (!err && phyr_cursor_next(&m->cur, &m->run)) {
 		err = map_run(d, m);
 		m->index++;
-		if (!err && m->run.len == desc_size(0) && m->pt->granule == desc_size(0))
+		if (!err && m->run.len == PHYR_PAGE_SIZE && m->pt->granule == PHYR_PAGE_SIZE)
 			err = map_spans(d, m);
 	}
 	return err;

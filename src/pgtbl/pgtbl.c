@@ -3,15 +3,17 @@
 #include "pgtbl/fill.h"
 #include "pgtbl/fmt.h"
 
-static const struct pgtbl_ops *format_ops(enum phyr_pgtbl_format format)
+/* Formats with tables of 4 KiB only. */
+static const struct pgtbl_ops *format_ops(const struct phyr_pgtbl_config *config)
 {
-	switch (format) {
+	switch (config->format) {
 	case PHYR_PGTBL_X86_64:
 		return &phyr_pgtbl_x86_64_ops;
 	case PHYR_PGTBL_VTDSS:
 		return &phyr_pgtbl_vtdss_ops;
+	default:
+		return NULL;
 	}
-	return NULL;
 }
 
 static int say_why(struct phyr_report *why, int err, const char *hint)
@@ -23,14 +25,18 @@ static int say_why(struct phyr_report *why, int err, const char *hint)
 static int check_config(const struct phyr_pgtbl_config *config, struct phyr_pgtbl *pt,
 			struct phyr_report *why)
 {
+	const char *hint;
+
 	if (!config || config->size != sizeof(*config))
 		return say_why(why, -EINVAL, "the configuration's size is not one known here");
-	pt->ops = format_ops(config->format);
+	pt->ops = format_ops(config);
 	if (!pt->ops)
 		return say_why(why, -EINVAL, "unknown format");
-	if (pt->ops->setup(config, pt))
-		return say_why(why, -EINVAL,
-			       "levels, oa_bits or page_sizes that the format does not have");
+	if (config->granule_lg2 && config->granule_lg2 != 12)
+		return say_why(why, -EINVAL, "granule_lg2: the format has 12 only");
+	hint = pt->ops->setup(config, pt);
+	if (hint)
+		return say_why(why, -EINVAL, hint);
 	if (config->noncoherent && !pt->env->flush_lines)
 		return say_why(why, -EINVAL,
 			       "a walker that does not snoop needs the environment's flush_lines");
@@ -41,7 +47,7 @@ static int make_root(struct phyr_pgtbl *pt, struct phyr_report *why)
 {
 	uint64_t beyond = 0;
 
-	pt->root = phyr_pgtbl_table_alloc(pt, &beyond);
+	pt->root = phyr_pgtbl_table_alloc(pt, pt->root_size, &beyond);
 	if (pt->root)
 		return 0;
 	if (!beyond)
@@ -49,7 +55,7 @@ static int make_root(struct phyr_pgtbl *pt, struct phyr_report *why)
 	*why = (struct phyr_report){
 		.err = -ENOMEM,
 		.addr = beyond,
-		.len = PGTBL_TABLE_SIZE,
+		.len = pt->root_size,
 		.limit = pt->oa_last,
 		.hint = "alloc_pages gave memory for the top table that the hardware does not "
 			"reach: it lies above oa_bits",
@@ -73,7 +79,7 @@ int phyr_pgtbl_create_quietly(struct phyr_env *env, const struct phyr_pgtbl_conf
 		return err;
 	pt = env_alloc(env, sizeof(*pt));
 	if (!pt) {
-		phyr_pgtbl_table_free(&setup, setup.root);
+		phyr_pgtbl_table_free(&setup, setup.root, setup.root_size);
 		return say_why(why, -ENOMEM, "no memory for the table's description");
 	}
 	*pt = setup;
@@ -147,6 +153,42 @@ int phyr_pgtbl_unmap(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, struct 
 int phyr_pgtbl_translate(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_translation *out)
 {
 	return pt->ops->translate(pt, iova, out);
+}
+
+enum phyr_pgtbl_change phyr_pgtbl_change(const struct phyr_pgtbl *pt)
+{
+	return (enum phyr_pgtbl_change)pt->change;
+}
+
+int phyr_pgtbl_cut(struct phyr_pgtbl *pt, uint64_t iova, const struct phyr_pgtbl_idle *idle,
+		   struct phyr_gather *gather)
+{
+	return pt->ops->cut(pt, iova, idle, gather);
+}
+
+int phyr_pgtbl_promote(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+		       const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather,
+		       uint64_t *leaves)
+{
+	return pt->ops->promote(pt, iova, len, idle, gather, leaves);
+}
+
+int phyr_pgtbl_dirty(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, bool clear,
+		     phyr_pgtbl_dirty_fn *fn, void *arg, struct phyr_gather *gather)
+{
+	return pt->ops->dirty(pt, iova, len, clear, fn, arg, gather);
+}
+
+int phyr_pgtbl_reclaim(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
+		       struct phyr_gather *gather)
+{
+	return pt->ops->reclaim(pt, iova, len, gather);
+}
+
+int phyr_pgtbl_walk(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, phyr_pgtbl_walk_fn *fn,
+		    void *arg)
+{
+	return pt->ops->walk(pt, iova, len, fn, arg);
 }
 
 void phyr_gather_init(struct phyr_gather *gather)

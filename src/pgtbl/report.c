@@ -32,7 +32,9 @@ int phyr_pgtbl_map_check(struct pgtbl_mapper *m, uint64_t iova, unsigned prot)
 
 	m->walk.iova = iova;
 	if (!desc_prot_ok(prot))
-		return phyr_pgtbl_map_fail(m, -EINVAL, "prot is not PHYR_READ, PHYR_WRITE or both");
+		return phyr_pgtbl_map_fail(
+			m, -EINVAL,
+			"prot is not PHYR_READ, PHYR_WRITE or both, and PHYR_MMIO or not");
 	if (!m->cur.left)
 		return phyr_pgtbl_map_fail(m, -EINVAL, "the cursor has nothing left to map");
 	if (iova > pt->last || m->cur.left - 1 > pt->last - iova)

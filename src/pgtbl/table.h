@@ -2,7 +2,7 @@
 /*
  * A page table as an object: its root, its limits, and what walks leave to slow paths.
  *
- * Everything here is the same for all formats: tables are 4 KiB of 8-byte entries, 0 is an entry
+ * Everything here is the same for all formats: a table is a granule of 8-byte entries, 0 is an entry
  * that leads nowhere, and bits 0-2 clear are enough for a walker to take it so. Slow paths are out
  * of line, so that the walks themselves hold no indirect call.
  */
@@ -15,8 +15,6 @@
 #include "core/env.h"
 #include "core/order.h"
 
-#define PGTBL_TABLE_SIZE 4096
-#define PGTBL_ENTRIES    (PGTBL_TABLE_SIZE / sizeof(uint64_t))
 #define PGTBL_MAX_LEVELS 6
 
 struct pgtbl_ops;
@@ -28,12 +26,23 @@ struct phyr_pgtbl {
 	uint64_t last;       /* highest iova */
 	uint64_t oa_last;    /* highest output address */
 	uint64_t granule;    /* the smallest leaf, bytes */
+	uint64_t larger; /* the smallest that is more than one entry at level 0; 2^64 - 1: none */
 	uint64_t leaf_sizes; /* OR of powers of two */
-	unsigned top;        /* level of the root; 0 is the level of 4 KiB leaves */
+	unsigned top;        /* level of the root; 0 is the granule's */
 	bool wide;           /* 16-byte stores are atomic here */
 	bool noncoherent;    /* lines that were written must be written back */
+	bool dirty;          /* hardware marks leaves that it writes by */
+	uint8_t change;      /* enum phyr_pgtbl_change */
+	uint8_t bbm;
+	uint64_t leaf_flags[8]; /* by enum phyr_prot */
 	struct phyr_env *env;
 	const struct pgtbl_ops *ops;
+	/* For what is out of line, as struct pgtbl_desc has it. */
+	uint32_t table_size;
+	uint32_t root_size;
+	uint8_t addr_shift;
+	uint8_t fold_from;
+	uint8_t fold_to;
 	uint64_t apart[8];
 	uint64_t tables; /* atomic: tables allocated and not given back */
 };
@@ -72,32 +81,36 @@ static inline void pgtbl_flush(struct phyr_pgtbl *pt, uint64_t *p, size_t n)
 }
 
 /*
- * A zeroed table, counted; NULL: no memory, or it lies where no entry can lead. Then *beyond, if
+ * A zeroed table of that many bytes, counted; NULL: no memory, or it lies where no entry can lead. Then *beyond, if
  * asked for, is where it lay; else it is left alone.
  */
-uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt, uint64_t *beyond);
-void phyr_pgtbl_table_free(struct phyr_pgtbl *pt, uint64_t *table);
+uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt, size_t size, uint64_t *beyond);
+void phyr_pgtbl_table_free(struct phyr_pgtbl *pt, uint64_t *table, size_t size);
 
 /*
- * Have an entry lead to a table. Several threads may do so at once; all get the same table.
+ * Have an empty entry lead to a table. Several threads may do so at once; all get the same table.
+ * Returns the entry as it is now, a table's or a leaf's; 0: no memory.
  *
  * A walker that does not snoop sees the new entry only once its line is written back. Until that is
  * done the entry carries the bit unsynced, and every thread that meets it writes the line back
  * itself before it goes on: else its mapping might not be reachable when its map call returns.
- *
- * Returns the entry as it is now, a table's or a leaf's; 0: no memory.
  */
 uint64_t phyr_pgtbl_table_install(struct phyr_pgtbl *pt, uint64_t *entry, uint64_t flags,
 				  uint64_t unsynced);
 
+/* Write back the line of an entry that leads to a table and is unsynced; the entry without the bit. */
+uint64_t phyr_pgtbl_table_settle(struct phyr_pgtbl *pt, uint64_t *entry, uint64_t e,
+				 uint64_t unsynced);
+
 /*
  * Tables that were cut off are linked through their first entry:
  *
- *   link:  | CPU address of a table, 63..12 | 0 | level 6..4 | 0 |    0: the end
+ *   link:  | CPU address of a table, from its size up | 0 | level 6..4 | 0 |    0: the end
  *
  * A walker that still comes there by what it has cached sees bits 0-2 clear: not present.
  */
 #define PGTBL_LINK_LEVEL_LG2 4
+#define PGTBL_LINK_MASK      0xfff
 _Static_assert(PGTBL_MAX_LEVELS <= 8, "a level has three bits in a link");
 
 static inline uint64_t pgtbl_link(const uint64_t *table, unsigned level)
@@ -107,7 +120,7 @@ static inline uint64_t pgtbl_link(const uint64_t *table, unsigned level)
 
 static inline uint64_t *pgtbl_link_table(uint64_t link)
 {
-	return (uint64_t *)(uintptr_t)(link & ~(uint64_t)(PGTBL_TABLE_SIZE - 1));
+	return (uint64_t *)(uintptr_t)(link & ~(uint64_t)PGTBL_LINK_MASK);
 }
 
 static inline unsigned pgtbl_link_level(uint64_t link)

@@ -30,7 +30,7 @@ int phyr_pgtbl_unmap_append(struct phyr_pgtbl *pt, struct phyr_list *out, uint64
 PGTBL_INLINE bool unmap_one_table(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t start,
 				  uint64_t last)
 {
-	uint64_t n = ((last - start) >> desc_shift(0)) + 1;
+	uint64_t n = ((last - start) >> desc_shift(d, 0)) + 1;
 	struct pgtbl_place at = lookup(d, pt, start, 0);
 
 	if (at.level || !(at.e & d->first))
@@ -40,7 +40,7 @@ PGTBL_INLINE bool unmap_one_table(const struct pgtbl_desc *d, struct phyr_pgtbl 
 			return false;
 		store_relaxed(at.entry, 0);
 	} else {
-		if (n == PGTBL_ENTRIES || desc_index(start, 0) + n > PGTBL_ENTRIES ||
+		if (n == desc_entries(d) || desc_index(d, start, 0) + n > desc_entries(d) ||
 		    !(load_relaxed(at.entry + n - 1) & d->last))
 			return false;
 		fill_zero(pt->wide, at.entry, (unsigned)n);
@@ -54,10 +54,10 @@ PGTBL_INLINE int unmap_check_edges(const struct pgtbl_desc *d, struct phyr_pgtbl
 {
 	struct pgtbl_place at = lookup(d, pt, start, 0);
 
-	if (!(at.e & d->first) || start & (desc_size(at.level) - 1))
+	if (!(at.e & d->first) || start & (desc_size(d, at.level) - 1))
 		return phyr_pgtbl_unmap_no_start(pt, start);
 	at = lookup(d, pt, last, 0);
-	if (!(at.e & d->last) || ~last & (desc_size(at.level) - 1))
+	if (!(at.e & d->last) || ~last & (desc_size(d, at.level) - 1))
 		return phyr_pgtbl_unmap_no_end(pt, last);
 	return 0;
 }
@@ -72,9 +72,10 @@ PGTBL_INLINE int unmap_read(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, u
 
 	walk_start(&w, pt, start);
 	while ((e = walk_to_leaf(d, pt, &w, last))) {
-		uint64_t size = desc_size(w.low);
-		int err =
-			phyr_pgtbl_unmap_append(pt, out, e & desc_addr_mask(d) & ~(size - 1), size);
+		unsigned size_lg2 = desc_leaf_lg2(d, e, w.low);
+		uint64_t size = (uint64_t)1 << size_lg2;
+		int err = phyr_pgtbl_unmap_append(pt, out, desc_leaf_addr(d, e, size_lg2, w.iova),
+						  size);
 
 		if (err) {
 			phyr_list_rollback(out, &was);
@@ -82,23 +83,24 @@ PGTBL_INLINE int unmap_read(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, u
 		}
 		if (last - w.iova < size)
 			break;
-		walk_advance(&w, size);
+		walk_advance(d, &w, size);
 	}
 	return 0;
 }
 
 /* Empty what [iova, last] has in a leaf table. Returns the bytes. */
-PGTBL_INLINE uint64_t clear_leaves(struct phyr_pgtbl *pt, struct pgtbl_dirty *dirty,
-				   const struct pgtbl_walk *w, uint64_t last)
+PGTBL_INLINE uint64_t clear_leaves(const struct pgtbl_desc *d, struct phyr_pgtbl *pt,
+				   struct pgtbl_dirty *dirty, const struct pgtbl_walk *w,
+				   uint64_t last)
 {
-	unsigned room = (unsigned)PGTBL_ENTRIES - desc_index(w->iova, 0);
-	uint64_t left = ((last - w->iova) >> desc_shift(0)) + 1;
+	unsigned room = desc_entries(d) - desc_index(d, w->iova, 0);
+	uint64_t left = ((last - w->iova) >> desc_shift(d, 0)) + 1;
 	unsigned n = (unsigned)min_u64(left, room);
-	uint64_t *p = walk_entry(w);
+	uint64_t *p = walk_entry(d, w);
 
 	fill_zero(pt->wide, p, n);
 	pgtbl_dirty_add(pt, dirty, p, n);
-	return (uint64_t)n << desc_shift(0);
+	return (uint64_t)n << desc_shift(d, 0);
 }
 
 /* Empty an entry above level 0 that [iova, last] covers. */
@@ -106,14 +108,14 @@ PGTBL_INLINE void clear_entry(const struct pgtbl_desc *d, struct phyr_pgtbl *pt,
 			      struct pgtbl_dirty *dirty, const struct pgtbl_walk *w,
 			      struct phyr_gather *gather)
 {
-	uint64_t *entry = walk_entry(w);
+	uint64_t *entry = walk_entry(d, w);
 	uint64_t e = load_acquire(entry);
 
 	if (!e)
 		return;
 	store_relaxed(entry, 0);
 	pgtbl_dirty_add(pt, dirty, entry, 1);
-	if (desc_is_table(d, e))
+	if (desc_is_table(d, e, w->low))
 		chain_push(d, pt, &gather->tables, desc_table(d, pt, e), w->low - 1);
 }
 
@@ -121,12 +123,12 @@ PGTBL_INLINE void clear_entry(const struct pgtbl_desc *d, struct phyr_pgtbl *pt,
 PGTBL_INLINE uint64_t *clear_below(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
 				   const struct pgtbl_walk *w, uint64_t last)
 {
-	uint64_t size = desc_size(w->low), e;
+	uint64_t size = desc_size(d, w->low), e;
 
 	if (!(w->iova & (size - 1)) && last - w->iova >= size - 1)
 		return NULL;
-	e = load_acquire(walk_entry(w));
-	return desc_is_table(d, e) ? desc_table(d, pt, e) : NULL;
+	e = load_acquire(walk_entry(d, w));
+	return desc_is_table(d, e, w->low) ? desc_table(d, pt, e) : NULL;
 }
 
 /* Empty [start, last], whose edges do not lie inside of leaves. */
@@ -138,14 +140,14 @@ PGTBL_INLINE void clear(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint6
 	uint64_t *below, done;
 
 	walk_start(&w, pt, start);
-	for (;; walk_advance(&w, done)) {
+	for (;; walk_advance(d, &w, done)) {
 		while (w.low && (below = clear_below(d, pt, &w, last)))
 			walk_down(&w, below);
 		if (w.low) {
 			clear_entry(d, pt, &dirty, &w, gather);
-			done = walk_rest(&w);
+			done = walk_rest(d, &w);
 		} else {
-			done = clear_leaves(pt, &dirty, &w, last);
+			done = clear_leaves(d, pt, &dirty, &w, last);
 		}
 		if (last - w.iova < done)
 			break;

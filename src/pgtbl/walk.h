@@ -32,9 +32,9 @@ PGTBL_INLINE bool lookup_level(const struct pgtbl_desc *d, const struct phyr_pgt
 	if (level >= d->max_levels || (level >= d->min_levels && level > pt->top))
 		return true;
 	at->level = level;
-	at->entry = &at->table[desc_index(iova, level)];
+	at->entry = &at->table[desc_index(d, iova, level)];
 	at->e = load_acquire(at->entry);
-	if (!level || (at->e & (d->table_mask | unless)) != d->table_match)
+	if (!level || (at->e & (d->table_mask | unless)) != desc_table_match(d, level))
 		return false;
 	at->table = desc_table(d, pt, at->e);
 	return true;
@@ -73,9 +73,9 @@ PGTBL_INLINE void walk_start(struct pgtbl_walk *w, const struct phyr_pgtbl *pt, 
 }
 
 /* The entry for iova in the lowest table known. */
-PGTBL_INLINE uint64_t *walk_entry(const struct pgtbl_walk *w)
+PGTBL_INLINE uint64_t *walk_entry(const struct pgtbl_desc *d, const struct pgtbl_walk *w)
 {
-	return &w->table[w->low][desc_index(w->iova, w->low)];
+	return &w->table[w->low][desc_index(d, w->iova, w->low)];
 }
 
 PGTBL_INLINE void walk_down(struct pgtbl_walk *w, uint64_t *table)
@@ -84,19 +84,19 @@ PGTBL_INLINE void walk_down(struct pgtbl_walk *w, uint64_t *table)
 }
 
 /* Go up in iova; tables that do not reach so far are left. */
-PGTBL_INLINE void walk_advance(struct pgtbl_walk *w, uint64_t bytes)
+PGTBL_INLINE void walk_advance(const struct pgtbl_desc *d, struct pgtbl_walk *w, uint64_t bytes)
 {
 	uint64_t was = w->iova;
 
 	w->iova += bytes;
-	while (w->low < w->top && (was ^ w->iova) >> desc_shift(w->low + 1))
+	while (w->low < w->top && (was ^ w->iova) >> desc_shift(d, w->low + 1))
 		w->low++;
 }
 
 /* Bytes from iova to the end of the entry it is in, at the lowest level known. */
-PGTBL_INLINE uint64_t walk_rest(const struct pgtbl_walk *w)
+PGTBL_INLINE uint64_t walk_rest(const struct pgtbl_desc *d, const struct pgtbl_walk *w)
 {
-	uint64_t size = desc_size(w->low);
+	uint64_t size = desc_size(d, w->low);
 
 	return size - (w->iova & (size - 1));
 }
@@ -106,17 +106,17 @@ PGTBL_INLINE uint64_t walk_to_leaf(const struct pgtbl_desc *d, const struct phyr
 				   struct pgtbl_walk *w, uint64_t last)
 {
 	for (;;) {
-		uint64_t e = load_acquire(walk_entry(w));
+		uint64_t e = load_acquire(walk_entry(d, w));
 
-		if (w->low && desc_is_table(d, e)) {
+		if (w->low && desc_is_table(d, e, w->low)) {
 			walk_down(w, desc_table(d, pt, e));
 			continue;
 		}
 		if (e)
 			return e;
-		if (last - w->iova < walk_rest(w))
+		if (last - w->iova < walk_rest(d, w))
 			return 0;
-		walk_advance(w, walk_rest(w));
+		walk_advance(d, w, walk_rest(d, w));
 	}
 }
 
@@ -129,7 +129,7 @@ PGTBL_INLINE void chain_push(const struct pgtbl_desc *d, const struct phyr_pgtbl
 
 		store_relaxed(table, *chain);
 		*chain = pgtbl_link(table, level);
-		if (!level || !desc_is_table(d, e))
+		if (!level || !desc_is_table(d, e, level))
 			return;
 		table = desc_table(d, pt, e);
 		level--;
