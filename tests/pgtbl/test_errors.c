@@ -35,7 +35,7 @@ static void create_errors(void **state)
 	create_refuses(&t, c);
 	c = good, c.levels = 2;
 	create_refuses(&t, c);
-	c = good, c.levels = 5;
+	c = good, c.levels = 6;
 	create_refuses(&t, c);
 	c = good, c.format = PHYR_PGTBL_X86_64, c.levels = 3;
 	create_refuses(&t, c);
@@ -134,7 +134,8 @@ static void map_arguments(void **state)
 	assert_int_equal(map_range(&s, MIB(4), MIB(4), MIB(4)), 0);
 	phyr_cursor_init_range(&cur, 0x1000, PAGE);
 	map_refuses(&s, 0x1000, &cur, 0, -EINVAL);
-	map_refuses(&s, 0x1000, &cur, RW | PHYR_MMIO, -EINVAL);
+	map_refuses(&s, 0x1000, &cur, PHYR_MMIO, -EINVAL);
+	map_refuses(&s, 0x1000, &cur, RW | 8, -EINVAL);
 	map_refuses(&s, 0x1000, &cur, 1u << 31, -EINVAL);
 	assert_int_equal(s.t.last.iova, 0x1000);
 	assert_true(phyr_cursor_next(&cur, &r));
