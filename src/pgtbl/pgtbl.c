@@ -3,17 +3,47 @@
 #include "pgtbl/fill.h"
 #include "pgtbl/fmt.h"
 
-/* Formats with tables of 4 KiB only. */
-static const struct pgtbl_ops *format_ops(const struct phyr_pgtbl_config *config)
+/* Arm's, by granule, and by whether addresses are wider than 48 bits. NULL: no such granule. */
+static const struct pgtbl_ops *arm64_ops(bool s2, unsigned granule_lg2, bool wide)
 {
+	switch (granule_lg2) {
+	case 12:
+		if (wide)
+			return s2 ? &phyr_pgtbl_arm64_s2_4k_lpa2_ops
+				  : &phyr_pgtbl_arm64_s1_4k_lpa2_ops;
+		return s2 ? &phyr_pgtbl_arm64_s2_4k_ops : &phyr_pgtbl_arm64_s1_4k_ops;
+	case 14:
+		if (wide)
+			return s2 ? &phyr_pgtbl_arm64_s2_16k_lpa2_ops
+				  : &phyr_pgtbl_arm64_s1_16k_lpa2_ops;
+		return s2 ? &phyr_pgtbl_arm64_s2_16k_ops : &phyr_pgtbl_arm64_s1_16k_ops;
+	case 16:
+		return s2 ? &phyr_pgtbl_arm64_s2_64k_ops : &phyr_pgtbl_arm64_s1_64k_ops;
+	}
+	return NULL;
+}
+
+/* The format with tables of that size; NULL: there is none. */
+static const struct pgtbl_ops *format_ops(const struct phyr_pgtbl_config *config,
+					  unsigned granule_lg2)
+{
+	bool is_4k = granule_lg2 == 12, wide = config->oa_bits > 48;
+
 	switch (config->format) {
 	case PHYR_PGTBL_X86_64:
-		return &phyr_pgtbl_x86_64_ops;
+		return is_4k ? &phyr_pgtbl_x86_64_ops : NULL;
 	case PHYR_PGTBL_VTDSS:
-		return &phyr_pgtbl_vtdss_ops;
-	default:
-		return NULL;
+		return is_4k ? &phyr_pgtbl_vtdss_ops : NULL;
+	case PHYR_PGTBL_AMDV1:
+		return is_4k ? &phyr_pgtbl_amdv1_ops : NULL;
+	case PHYR_PGTBL_ARM64_S1:
+		return arm64_ops(false, granule_lg2, wide);
+	case PHYR_PGTBL_ARM64_S2:
+		return arm64_ops(true, granule_lg2, wide);
+	case PHYR_PGTBL_RISCV64:
+		return is_4k ? &phyr_pgtbl_riscv64_ops : NULL;
 	}
+	return NULL;
 }
 
 static int say_why(struct phyr_report *why, int err, const char *hint)
@@ -29,11 +59,9 @@ static int check_config(const struct phyr_pgtbl_config *config, struct phyr_pgtb
 
 	if (!config || config->size != sizeof(*config))
 		return say_why(why, -EINVAL, "the configuration's size is not one known here");
-	pt->ops = format_ops(config);
+	pt->ops = format_ops(config, config->granule_lg2 ? config->granule_lg2 : 12);
 	if (!pt->ops)
-		return say_why(why, -EINVAL, "unknown format");
-	if (config->granule_lg2 && config->granule_lg2 != 12)
-		return say_why(why, -EINVAL, "granule_lg2: the format has 12 only");
+		return say_why(why, -EINVAL, "unknown format, or it has no such granule_lg2");
 	hint = pt->ops->setup(config, pt);
 	if (hint)
 		return say_why(why, -EINVAL, hint);
