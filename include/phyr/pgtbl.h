@@ -24,20 +24,25 @@ struct phyr_pgtbl;
 /** A hardware format. */
 enum phyr_pgtbl_format {
 	/** x86-64 paging, as first-stage tables use it, 4 or 5 levels: 47 or 56 bits of iova (the lower
-	 *  half). It cannot forbid reading: PHYR_WRITE alone maps for reading, too, and translate says so. */
+	 *  half). It cannot forbid reading: PHYR_WRITE alone maps for reading, too, and translate says so.
+	 *  PHYR_MMIO is PCD and PWT: entry 3 of the PAT. */
 	PHYR_PGTBL_X86_64 = 1,
 	/** Intel VT-d second stage, 3, 4 or 5 levels: 39, 48 or 57 bits of iova */
 	PHYR_PGTBL_VTDSS,
-	/** AMD-Vi's own, 1 to 6 levels: 21, 30, 39, 48, 57 or 64 bits of iova; leaves of every power of two */
+	/** AMD-Vi's own, 1 to 6 levels: 21, 30, 39, 48, 57 or 64 bits of iova; leaves of every power of
+	 *  two. No level is skipped: who needs few bits asks for few levels. */
 	PHYR_PGTBL_AMDV1,
-	/** Arm VMSAv8-64 stage 1, granules of 4, 16 or 64 KiB, contiguous hint. As x86_64 it cannot
-	 *  forbid reading. The most levels come to 48 bits of iova. */
+	/** Arm VMSAv8-64 stage 1, granules of 4, 16 or 64 KiB, contiguous hint, from 2 levels on. As
+	 *  x86_64 it cannot forbid reading. The most levels come to 48 bits of iova. MAIR must hold 0xff
+	 *  (normal write-back memory) as Attr0 and 0x04 (Device-nGnRE), for PHYR_MMIO, as Attr1; TCR's
+	 *  SH and ORGN, IRGN are the walker's. Entries are not global: the ASID counts. */
 	PHYR_PGTBL_ARM64_S1,
 	/** the same, stage 2; with granules of 16 KiB 3 levels at most, of which two tables lie side by
-	 *  side at the top */
+	 *  side at the top: a root of 32 KiB. MemAttr is without FEAT_S2FWB. */
 	PHYR_PGTBL_ARM64_S2,
 	/** RISC-V Sv39, Sv48, Sv57 by levels 3, 4, 5: 38, 47 or 56 bits of iova (the lower half); leaves of
-	 *  64 KiB by Svnapot. What may be written may be read. */
+	 *  64 KiB by Svnapot. What may be written may be read. Pages are a user's (U), as devices' requests
+	 *  are; PHYR_MMIO says nothing: the physical memory's attributes do. */
 	PHYR_PGTBL_RISCV64,
 };
 
@@ -84,7 +89,7 @@ struct phyr_gather {
 	uint64_t start;   /**< first iova to invalidate; start > last: none */
 	uint64_t last;    /**< last one, inclusive */
 	uint64_t tables;  /**< cut-off tables, linked; 0: none */
-	uint64_t entries; /**< leaf entries written by maps; a statistic */
+	uint64_t entries; /**< entries of leaves written by maps; a statistic */
 };
 
 /** Make a gather that holds nothing. */
@@ -97,8 +102,9 @@ PHYR_API void phyr_gather_init(struct phyr_gather *gather);
  *                tables are made of, at its phys_delta, and must be reachable with oa_bits
  * @param config  read during the call
  * @param out     written on success
- * @return 0; -EINVAL unknown size, format, levels or oa_bits, no page size left, or a member of the env
- *         that is missing, flush_lines of a noncoherent table among them; -ENOMEM
+ * @return 0; -EINVAL unknown size or format, levels, oa_bits, granule_lg2, bbm or force_snoop that the
+ *         format has not, no page size left, or a member of the env that is missing, flush_lines of a
+ *         noncoherent table among them; -ENOMEM
  */
 PHYR_API int phyr_pgtbl_create(struct phyr_env *env, const struct phyr_pgtbl_config *config,
 			       struct phyr_pgtbl **out);
