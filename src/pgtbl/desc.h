@@ -220,10 +220,10 @@ PGTBL_INLINE uint64_t desc_leaf_addr(const struct pgtbl_desc *d, uint64_t e, uns
 	return (desc_addr(d, e) & ~inside) | (iova & inside);
 }
 
-/* From one entry of a leaf of 2^c entries at a level to the next, as coded in entries. */
-PGTBL_INLINE uint64_t desc_step(const struct pgtbl_desc *d, unsigned level, unsigned c)
+/* From one entry at a level to its neighbour, where addresses go on: how much more it says. */
+PGTBL_INLINE uint64_t desc_step(const struct pgtbl_desc *d, unsigned level)
 {
-	return c && !d->cluster_steps ? 0 : desc_size(d, level) >> d->addr_shift;
+	return desc_size(d, level) >> d->addr_shift;
 }
 
 /* Whether prot can be asked for. */

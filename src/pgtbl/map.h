@@ -67,7 +67,7 @@ PGTBL_INLINE unsigned map_fits_table(const struct pgtbl_desc *d, const struct ph
 PGTBL_INLINE bool map_in_table(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
 			       uint64_t value, unsigned n)
 {
-	const uint64_t step = desc_step(d, 0, 0);
+	const uint64_t step = desc_step(d, 0);
 	struct pgtbl_place at = lookup(d, pt, iova, d->unsynced);
 
 	if (at.level || at.e)
@@ -198,7 +198,7 @@ struct map_piece {
 PGTBL_INLINE unsigned map_large(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
 				const struct map_piece *piece, uint64_t *p, uint64_t value)
 {
-	const uint64_t step = desc_size(d, piece->level) >> d->addr_shift;
+	const uint64_t step = desc_step(d, piece->level);
 	const unsigned n = piece->n << piece->cluster;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -217,7 +217,7 @@ PGTBL_INLINE unsigned map_large(const struct pgtbl_desc *d, struct pgtbl_mapper 
 PGTBL_INLINE unsigned map_small(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
 				const struct map_piece *piece, uint64_t *p, uint64_t value)
 {
-	const uint64_t step = desc_step(d, 0, 0);
+	const uint64_t step = desc_step(d, 0);
 	const unsigned n = piece->n << piece->cluster, each = 1u << piece->cluster;
 	unsigned done = 0;
 

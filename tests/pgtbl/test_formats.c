@@ -206,19 +206,15 @@ static void a_leaf_of_each_size(void **state)
 	each_shape(all_leaves);
 }
 
-/* A run that climbs from the granule to what is large and down again, with the fewest leaves. */
-static void climb(struct bench *b)
+/* A run that climbs from the granule to a larger leaf and down again, with the fewest leaves. */
+static void climb(struct bench *b, uint64_t large)
 {
-	uint64_t large = b->shape->sizes & BITS(30) & ~(b->granule - 1), at, size, len;
-	uint64_t iova = 0, addr = b->shape->addr & ~BITS(31), nr = 0;
+	uint64_t iova = large - b->granule, len = large + 2 * b->granule, nr = 0, at, size;
+	uint64_t addr = (b->shape->addr & ~(4 * large - 1)) + iova;
 	struct phyr_translation t;
 
-	large = UINT64_C(1) << lg2_u64(large);
 	if (b->shape->last < 4 * large || b->shape->addr < 4 * large)
 		return;
-	iova = large - b->granule;
-	addr = (b->shape->addr & ~(4 * large - 1)) + iova;
-	len = large + 2 * b->granule;
 	assert_int_equal(map_prot(b, iova, addr, len, RW), 0);
 	for (at = iova; at < iova + len; at += t.leaf_size, nr++) {
 		assert_int_equal(phyr_pgtbl_translate(b->pt, at, &t), 0);
@@ -231,9 +227,15 @@ static void climb(struct bench *b)
 	assert_int_equal(phyr_pgtbl_unmap(b->pt, iova, len, &b->g, NULL), 0);
 }
 
+static void climb_to_each(struct bench *b)
+{
+	for (uint64_t sizes = b->shape->sizes & ~b->granule; sizes; sizes &= sizes - 1)
+		climb(b, sizes & -sizes);
+}
+
 static void climbing(void **state)
 {
-	each_shape(climb);
+	each_shape(climb_to_each);
 }
 
 /* Scattered granules, over the edges of tables and of folded address bits. */
