@@ -48,6 +48,7 @@ class Tally:
     def __init__(self):
         self.lock = threading.Lock()
         self.counts = {"pass": 0, "fail": 0, "skip": 0}
+        self.again = []
 
     def say(self, text):
         with self.lock:
@@ -69,6 +70,11 @@ class Tally:
         self.report(kind.name, [results.Result(status, row.name, why) for row in rows])
 
     def summary(self):
+        """Two lines: guests that were started again; the counts."""
+        again = f"{len(self.again)} guest{'s were' if len(self.again) > 1 else ' was'} started again: "
+        return (again + "; ".join(self.again) + "\n" if self.again else "") + self.counted()
+
+    def counted(self):
         return f"{self.counts['pass']} passed, {self.counts['fail']} failed, {self.counts['skip']} skipped"
 
 
@@ -109,13 +115,19 @@ def plan(options):
 def run_guest(kind, rows, common, kernel, options, tally):
     folder = options.build / "guest"
     initramfs = folder / f"{kind.name}.cpio.gz"
-    initramfs.write_bytes(common + contents.own(kind, rows, kernel, options.patience))
-    guest = Guest(kind, rows, folder, options.patience, tally.report)
+
+    def pack(these):
+        initramfs.write_bytes(common + contents.own(kind, these, kernel, options.patience))
+        return initramfs
+
+    guest = Guest(kind, rows, folder, options.patience, tally.report, tally.say)
     start = time.monotonic()
     try:
-        guest.run(kernel / "vmlinuz", initramfs)
+        guest.run(kernel / "vmlinuz", pack)
     finally:
-        initramfs.unlink()
+        initramfs.unlink(missing_ok=True)
+    if guest.again:
+        tally.again.append(f"{kind.name} {guest.again}")
     tally.say(f"{kind.name}: Linux {(kernel / 'version').read_text().strip()}, ready after {guest.ready or '-'} s, "
               f"{time.monotonic() - start:.0f} s in all; log: {guest.log_path}")
     if options.run:
