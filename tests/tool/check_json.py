@@ -86,6 +86,8 @@ def main():
         return
     check("limits", top["limits"], LIMITS)
     for number, row in enumerate(top["rows"]):
+        for note, value in row.pop("notes").items():
+            check(f"rows[{number}].{note}", value, NUMBER)
         check(f"rows[{number}]", row, BENCH)
         assert 0 < row["min_ns"] <= row["ns"], f"rows[{number}]: min_ns is over the median"
 

@@ -124,6 +124,8 @@ expect 2 "multiples of" io "sim:$dir/new" --create 1m --rw write --io-size 1000
 [ ! -e "$dir/new" ] || { echo "FAIL: a file was left behind"; failures=$((failures + 1)); }
 expect 2 "unknown option" bench --frob
 expect 2 "value is missing" bench --filter
+expect 2 "1 to 99" bench --runs 0
+expect 2 "1 to 99" bench --runs 3x
 expect 2 "chosen by --filter" bench dma
 expect 2 "a multiple of 512" io "sim:$dir/new" --create 1000 --rw write
 expect 2 "no row" bench --filter no-such-row

@@ -4,6 +4,7 @@
  *
  * A sample is a limit and then, at once, the case, for some ms; of a row's samples the median is
  * given, and the median of the ratios pair by pair, which holds when the machine's speed drifts.
+ * With several runs a row is set up as often, and the median run is given.
  */
 #include "bench/bench.h"
 
@@ -18,10 +19,30 @@
 #define SAMPLES   15u
 #define SAMPLE_NS 2000000
 
+#define MAX_RUNS 99u
+
+#define MAX_NOTES 4u
+
+struct note {
+	const char *name;
+	double value;
+};
+
 struct result {
 	const struct bench_case *c;
 	double ns, min_ns, ratio;
+	unsigned nr_notes;
+	struct note notes[MAX_NOTES];
 };
+
+static unsigned nr_runs = 1;
+
+/* What the row that runs now has told by itself. */
+static struct {
+	double ns, ratio;
+	unsigned nr_notes;
+	struct note notes[MAX_NOTES];
+} told;
 
 static const struct bench_case *const parts[] = {bench_list, bench_iova, bench_pgtbl, bench_dma,
 						 bench_desc};
@@ -90,41 +111,95 @@ static uint64_t rounds_for_sample(const struct bench_case *c, void *state)
 	return rounds;
 }
 
+void bench_note(const char *name, double value)
+{
+	unsigned i = 0;
+
+	while (i < told.nr_notes && strcmp(told.notes[i].name, name))
+		i++;
+	if (i == MAX_NOTES)
+		abort();
+	told.notes[i] = (struct note){name, value};
+	told.nr_notes += i == told.nr_notes;
+}
+
+void bench_sample(double ns, double ratio)
+{
+	told.ns = ns;
+	told.ratio = ratio;
+}
+
+/* One sample: ns a unit, and how many times that is what it is held against. */
+static double take_sample(const struct bench_case *c, void *state, uint64_t rounds, double *ratio)
+{
+	double limit, ns;
+
+	if (c->limit == LIMIT_ONE_THREAD) {
+		c->round(state);
+		*ratio = told.ratio;
+		return told.ns;
+	}
+	limit = take_limit(c->limit);
+	ns = (double)time_rounds(c, state, rounds) / (double)(rounds * c->units);
+	*ratio = ns / limit;
+	return ns;
+}
+
 static bool run_case(const struct bench_case *c, struct result *r)
 {
 	double ns[SAMPLES], ratio[SAMPLES];
-	void *state = c->setup(c);
+	void *state;
 	uint64_t rounds;
 
+	told.nr_notes = 0;
+	state = c->setup(c);
 	if (!state) {
 		cli_error(0, "bench", "%s: could not be set up", c->name);
 		return false;
 	}
-	rounds = rounds_for_sample(c, state);
-	for (unsigned i = 0; i < SAMPLES; i++) {
-		double limit = take_limit(c->limit);
-
-		ns[i] = (double)time_rounds(c, state, rounds) / (double)(rounds * c->units);
-		ratio[i] = ns[i] / limit;
-	}
+	rounds = c->limit == LIMIT_ONE_THREAD ? 0 : rounds_for_sample(c, state);
+	for (unsigned i = 0; i < SAMPLES; i++)
+		ns[i] = take_sample(c, state, rounds, &ratio[i]);
 	c->teardown(state);
-	r->c = c;
+	*r = (struct result){.c = c, .nr_notes = told.nr_notes};
+	memcpy(r->notes, told.notes, sizeof(r->notes));
 	r->ns = median(ns, SAMPLES);
 	r->min_ns = ns[0];
 	r->ratio = median(ratio, SAMPLES);
 	return true;
 }
 
+/* Time a case as often as was asked for; of several runs the medians, and the last one's notes. */
+static bool run_often(const struct bench_case *c, struct result *r)
+{
+	double ns[MAX_RUNS], ratio[MAX_RUNS], least = 0;
+
+	for (unsigned i = 0; i < nr_runs; i++) {
+		if (!run_case(c, r))
+			return false;
+		ns[i] = r->ns;
+		ratio[i] = r->ratio;
+		least = i && least < r->min_ns ? least : r->min_ns;
+	}
+	r->ns = median(ns, nr_runs);
+	r->min_ns = least;
+	r->ratio = median(ratio, nr_runs);
+	return true;
+}
+
 static void print_row(const struct result *r)
 {
-	printf("%-32s %10.3f %10.3f  %-6s %8.2f %s\n", r->c->name, r->ns, r->min_ns, r->c->per,
+	printf("%-34s %10.3f %10.3f  %-6s %8.2f %s", r->c->name, r->ns, r->min_ns, r->c->per,
 	       r->ratio, limit_names[r->c->limit]);
+	for (unsigned i = 0; i < r->nr_notes; i++)
+		printf("%s%s %.4g", i ? ", " : "  ", r->notes[i].name, r->notes[i].value);
+	putchar('\n');
 	fflush(stdout);
 }
 
 static struct json_object *json_row(const struct result *r)
 {
-	struct json_object *row = json_object_new_object();
+	struct json_object *row = json_object_new_object(), *notes;
 
 	json_add_text(row, "name", r->c->name);
 	json_add_double(row, "ns", 4, r->ns);
@@ -132,6 +207,9 @@ static struct json_object *json_row(const struct result *r)
 	json_add_text(row, "per", r->c->per);
 	json_add_double(row, "ratio", 4, r->ratio);
 	json_add_text(row, "limit", limit_names[r->c->limit]);
+	notes = json_add_object(row, "notes");
+	for (unsigned i = 0; i < r->nr_notes; i++)
+		json_add_double(notes, r->notes[i].name, 4, r->notes[i].value);
 	return row;
 }
 
@@ -160,6 +238,8 @@ static void print_limits(void)
 		printf("  %s %.3f", limit_names[i], median(limits[i].v, limits[i].nr));
 	printf("\nns: median of %u samples; ratio: of each sample to the limit just before it\n",
 	       SAMPLES);
+	if (nr_runs > 1)
+		printf("each row: median of %u runs\n", nr_runs);
 }
 
 /* Call fn for each case whose name has the filter in it, until one fails; how many there were. */
@@ -188,7 +268,7 @@ static bool print_case(const struct bench_case *c, void *arg)
 {
 	struct result r;
 
-	if (!run_case(c, &r))
+	if (!run_often(c, &r))
 		return false;
 	print_row(&r);
 	return true;
@@ -198,7 +278,7 @@ static bool add_case(const struct bench_case *c, void *rows)
 {
 	struct result r;
 
-	if (!run_case(c, &r))
+	if (!run_often(c, &r))
 		return false;
 	json_object_array_add(rows, json_row(&r));
 	return true;
@@ -218,7 +298,7 @@ static int bench_json(const char *filter)
 
 static int bench_text(const char *filter)
 {
-	printf("phyr %s, %s, %s\n\n%-32s %10s %10s  %-6s %8s\n", phyr_version(),
+	printf("phyr %s, %s, %s\n\n%-34s %10s %10s  %-6s %8s\n", phyr_version(),
 	       PHYR_BUILD_COMPILER, PHYR_BUILD_FLAGS, "", "ns", "least", "per", "ratio");
 	if (each_case(filter, print_case, NULL) < 0)
 		return EXIT_FAILED;
@@ -235,12 +315,26 @@ static int bench(const char *filter, bool json)
 	return json ? bench_json(filter) : bench_text(filter);
 }
 
+#define USAGE "usage: phyr bench [--filter PART-OF-A-NAME] [--runs N] [--json]"
+
 static const struct option long_options[] = {
 	{"json", no_argument, NULL, 'j'},
 	{"filter", required_argument, NULL, 'f'},
+	{"runs", required_argument, NULL, 'r'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
+
+static bool take_runs(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 1 || n > (long)MAX_RUNS)
+		return false;
+	nr_runs = (unsigned)n;
+	return true;
+}
 
 int cmd_bench(int argc, char **argv)
 {
@@ -254,8 +348,13 @@ int cmd_bench(int argc, char **argv)
 			json = true;
 		else if (option == 'f')
 			filter = optarg;
+		else if (option == 'r' && !take_runs(optarg))
+			return cli_error(EXIT_USAGE, "bench", "--runs %s: 1 to %u", optarg,
+					 MAX_RUNS);
 		else if (option == 'h')
-			return puts("usage: phyr bench [--filter PART-OF-A-NAME] [--json]") < 0;
+			return puts(USAGE) < 0;
+		else if (option == 'r')
+			continue;
 		else
 			return cli_bad_option("bench", option, argv);
 	}

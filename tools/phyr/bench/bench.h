@@ -19,10 +19,12 @@ enum limit {
 	LIMIT_L1,     /* a load that the next one waits for, in L1 */
 	LIMIT_ATOMIC, /* an atomic add */
 	LIMIT_CLOCK,  /* a read of the clock */
-	NR_LIMITS
+	NR_LIMITS,
+	LIMIT_ONE_THREAD =
+		NR_LIMITS /* none of the machine: the row's ratio is over one thread's speed */
 };
 
-extern const char *const limit_names[NR_LIMITS];
+extern const char *const limit_names[NR_LIMITS + 1];
 
 /* Before the first sample. 0 or -ENOMEM. */
 int limits_init(void);
@@ -42,6 +44,14 @@ struct bench_case {
 	void (*round)(void *state);
 	void (*teardown)(void *state);
 };
+
+/*
+ * From a row's teardown, or a round: tell a figure beside its time, which replaces an earlier one of
+ * the same name. name is static, in the form that JSON keys have.
+ */
+void bench_note(const char *name, double value);
+/* From each round of a row whose limit is LIMIT_ONE_THREAD: its own time, ns a unit, and its ratio. */
+void bench_sample(double ns, double ratio);
 
 /* The cases of each part, ended by one without a name. */
 extern const struct bench_case bench_list[], bench_iova[], bench_pgtbl[], bench_dma[], bench_desc[];
@@ -63,6 +73,13 @@ struct bench_device {
 	struct phyr_dev *dev;
 	struct phyr_dma_pool *pool; /* of PRP list pages */
 };
+
+/*
+ * Have so many threads do work at once, each told its number. Returns the ns from when all are there
+ * to when the last is done.
+ */
+#define BENCH_THREADS 2
+uint64_t bench_threads(unsigned nr, void (*work)(void *arg, unsigned thread), void *arg);
 
 int bench_device_start(struct bench_device *d, bool direct);
 void bench_device_stop(struct bench_device *d);

@@ -9,7 +9,8 @@
 #define AREA  ((size_t)2 << 20)
 #define CHAIN 256
 
-const char *const limit_names[NR_LIMITS] = {"memset", "copy", "l1_load", "atomic", "clock"};
+const char *const limit_names[NR_LIMITS + 1] = {"memset", "copy",  "l1_load",
+						"atomic", "clock", "one_thread"};
 
 static char *to, *from;
 static void *chain[CHAIN];
