@@ -31,13 +31,27 @@ struct phyr_soft_table {
 	unsigned levels;
 	uint64_t root;   /**< physical address of the top table */
 	uint32_t domain; /**< tag of cached translations; several devices may share it */
+	/** Log2 of the smallest page, which is a table's size, too; 0: 12 */
+	unsigned granule_lg2;
+	/** Iova from 2^ia_bits up is not translated (Arm: 64 - TxSZ); 0: what the levels come to */
+	unsigned ia_bits;
+	/** Arm: output addresses, bits (TCR.PS); more than 48: the layout for that, as struct
+	 *  phyr_pgtbl_config says; 0: the hardware's, 48 at most. Others are told nothing. */
+	unsigned oa_bits;
+	/** Set dirty bits, and accessed ones: VT-d SSADE, AMD HAD, Arm HA and HD, RISC-V SADE */
+	bool dirty;
 };
 
 /** What the hardware can do. */
 struct phyr_soft_info {
 	unsigned formats; /**< OR of 1 << enum phyr_pgtbl_format */
-	unsigned levels;  /**< the most levels; soft uses 4 at most */
-	unsigned oa_bits; /**< physical address width, 52 at most; 0: the format's */
+	unsigned levels;  /**< the most levels that it has of any format */
+	unsigned oa_bits; /**< physical address width, 56 at most; 0: the format's */
+	/** Arm: OR of granules, powers of two; 0: 4 KiB alone */
+	uint64_t granules;
+	unsigned bbm; /**< Arm: FEAT_BBM's level, as in struct phyr_pgtbl_config */
+	bool dirty;   /**< it sets dirty bits when told so, in every format */
+	bool snoop;   /**< it has snoop control: tables may force it */
 	/** Its walker does not snoop the CPU's caches: tables are written back line by line, before a
 	 *  call returns, with the env's flush_lines, which must be there then. */
 	bool noncoherent;
@@ -74,9 +88,14 @@ struct phyr_soft_hw {
 /** Choices for the soft backend; zero it and set size. */
 struct phyr_soft_config {
 	size_t size; /**< sizeof(struct phyr_soft_config) */
-	/** 0: the first that the hardware has, VT-d second stage before x86-64 */
+	/** 0: the first that the hardware has of VT-d second stage, x86-64, AMD, Arm stage 1, Arm stage 2,
+	 *  RISC-V */
 	enum phyr_pgtbl_format format;
 	uint64_t page_sizes; /**< 0: all that the hardware and format have */
+	unsigned levels; /**< 0: the format's usual, or the hardware's most where that is less */
+	unsigned granule_lg2; /**< Arm: 12, 14 or 16; 0: 12 */
+	bool dirty;           /**< devices' writes set dirty bits */
+	bool force_snoop;     /**< every access snoops: VT-d second stage and AMD */
 };
 
 /**
@@ -87,7 +106,8 @@ struct phyr_soft_config {
  * @param config  NULL: defaults
  * @return 0; -EINVAL unknown size, a member of the env that is missing (flush_lines, too, where the
  *         hardware is noncoherent), or page sizes that hardware or format do not have; -EOPNOTSUPP
- *         the hardware lacks the format, or its levels and addresses do not go with it; -ENOMEM
+ *         the hardware lacks the format, levels, granule, dirty bits or snoop control that are asked for,
+ *         or its levels and addresses do not go with the format; -ENOMEM
  */
 PHYR_API int phyr_soft_create(struct phyr_env *env, struct phyr_soft_hw *hw,
 			      const struct phyr_soft_config *config, struct phyr_iommu **out);

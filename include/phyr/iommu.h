@@ -22,7 +22,7 @@ enum phyr_fault_reason {
 	PHYR_FAULT_RANGE,           /**< the iova is wider than the table */
 	PHYR_FAULT_NO_DOMAIN,       /**< the device is attached to nothing */
 	PHYR_FAULT_BAD_ADDRESS,     /**< an entry or table leads to memory that is not there */
-	PHYR_FAULT_BAD_ENTRY,       /**< an entry has reserved bits set */
+	PHYR_FAULT_BAD_ENTRY,       /**< an entry has reserved bits set, or entries contradict */
 };
 
 /** A blocked access. */

@@ -45,7 +45,11 @@ struct phyr_sim_config {
 					    same physical pages */
 	bool stepped;           /**< no thread: devices run in phyr_sim_step() only */
 	unsigned iotlb_entries; /**< rounded up to a power of two, at most 2^24; 0: 4096 */
-	unsigned aw_bits;       /**< iova width of the IOMMU: 39 or 48; 0: 48 */
+	unsigned aw_bits;       /**< iova width of the IOMMU: 39, 48, 57 or 64; 0: 48 */
+	unsigned oa_bits; /**< physical address width that its tables may use, 46 to 52; 0: 46 */
+	unsigned formats; /**< OR of 1 << enum phyr_pgtbl_format that it walks; 0: all */
+	unsigned bbm;     /**< Arm tables: FEAT_BBM's level, 0 to 2 */
+	bool noncoherent; /**< it does not snoop: see phyr_sim_iommu() */
 };
 
 /**
@@ -76,11 +80,25 @@ PHYR_API const struct phyr_space *phyr_sim_space(struct phyr_sim *sim);
 /**
  * The IOMMU, for phyr_soft_create().
  *
- * It walks VT-d second-stage tables of 3 or 4 levels and, with 48 bits of iova, x86-64 tables of 4
- * levels, with snoop control and without accessed and dirty flags. It caches leaf entries and
- * entries that lead to tables, by domain, and serves them until an invalidation names them or
- * their place is needed; what is not present is never cached. Its aperture has a hole where
- * message interrupts are written; that is never translated (PHYR_FAULT_BAD_ADDRESS).
+ * It walks every format of pgtbl.h as far as aw_bits goes: with 39 VT-d second stage, AMD and RISC-V
+ * tables of 3 levels and Arm's of 39 bits; with 48 x86-64 and four levels, too; with 57 five; with 64
+ * AMD's six. A table with a reserved bit set is a fault (PHYR_FAULT_BAD_ENTRY), and so are entries that
+ * are one leaf together (contiguous, NAPOT, AMD's sizes) and do not agree.
+ *
+ * It caches leaf entries, whole leaves, and entries that lead to tables, by domain, and serves them until
+ * an invalidation names them or their place is needed; what is not present is never cached. Its aperture
+ * has a hole where message interrupts are written; that is never translated (PHYR_FAULT_BAD_ADDRESS).
+ *
+ * With dirty tables it marks an entry before the write that it lets through, and caches that it did: a mark
+ * that is taken away without an invalidation is not made again. Other tables' accessed and dirty bits
+ * stay as they are.
+ *
+ * Arm tables that want break-before-make (bbm 0, and 1 where a block becomes a table or a table a block):
+ * when a leaf is found while another of another size is still cached for part of it, that is a TLB conflict
+ * (PHYR_FAULT_BAD_ENTRY).
+ *
+ * One that is noncoherent sees of table memory the lines alone that phyr_sim_env()'s flush_lines was called
+ * for, at the time of the call, and all ones where there was no call yet. It has no dirty bits then.
  */
 PHYR_API struct phyr_soft_hw *phyr_sim_iommu(struct phyr_sim *sim);
 

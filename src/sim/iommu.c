@@ -16,31 +16,35 @@
 #include "core/order.h"
 #include "sim/layout.h"
 #include "sim/machine.h"
-#include "sim/walk.h"
 
 #define DEFAULT_ENTRIES 4096
 #define TABLES_SHARE    8 /* one entry of the table cache to so many of the leaf cache */
 
-/* A walk under way: which table is next, and what the levels above allow. */
-struct walk {
+/* A translation under way. */
+struct look {
 	struct phyr_sim_dev *sdev;
+	const struct sim_regime *regime;
 	uint64_t iova;
 	uint64_t turn;
-	unsigned level; /* of @addr's table; of the leaf when it is found */
-	uint64_t addr;
-	unsigned prot;
+	unsigned access;
+	struct sim_step step;
 };
 
-static unsigned lg2_of(unsigned level)
+static struct phyr_sim *sim_of(const struct look *l)
 {
-	return SIM_PAGE_LG2 + 9 * level;
+	return l->sdev->sim;
 }
 
-static bool read_entry(struct phyr_sim *sim, uint64_t addr, uint64_t *entry)
+/* Tables lie in the linear stretch, as a rule; the IOMMU may see that through a shadow. */
+static bool read_entry(void *arg, uint64_t addr, uint64_t *entry)
 {
+	struct phyr_sim *sim = arg;
 	uint64_t len = sizeof(*entry);
-	uint64_t *cpu = phyr_sim_to_cpu(sim, addr, &len);
+	const uint64_t *cpu;
 
+	if (addr >= SIM_TABLES_START)
+		return phyr_sim_tables_read(&sim->tables, addr, entry);
+	cpu = phyr_sim_to_cpu(sim, addr, &len);
 	if (!cpu)
 		return false;
 	/* Pairs with the release store of whoever wrote the entry: the table below is complete. */
@@ -48,71 +52,114 @@ static bool read_entry(struct phyr_sim *sim, uint64_t addr, uint64_t *entry)
 	return true;
 }
 
+/* Let an entry that was just read become @to; false: it is another one now. */
+static bool mark(const struct look *l, uint64_t to)
+{
+	uint64_t len = sizeof(to), was = l->step.raw;
+	uint64_t *cpu;
+
+	if (was == to)
+		return true;
+	cpu = phyr_sim_to_cpu(sim_of(l), l->step.where, &len);
+	return cpu && compare_exchange(cpu, &was, to);
+}
+
 /* Start at the lowest table that is cached for the iova, else at the root. */
-static void begin_walk(struct sim_iommu *iommu, struct walk *w)
+static void begin_walk(struct sim_iommu *iommu, struct look *l)
 {
-	const struct phyr_soft_table *table = &w->sdev->context.table;
 	struct sim_iotlb_entry *e =
-		phyr_sim_iotlb_find(&iommu->tables, table->domain, w->iova, w->turn);
+		phyr_sim_iotlb_find(&iommu->tables, l->regime->table.domain, l->iova, l->turn);
 
-	if (e) {
-		w->level = (e->lg2 - SIM_PAGE_LG2) / 9 - 1;
-		w->addr = e->addr;
-		w->prot = e->prot;
+	phyr_sim_step_begin(l->regime, &l->step);
+	if (!e)
 		return;
-	}
-	w->level = table->levels - 1;
-	w->addr = table->root;
-	w->prot = PHYR_READ | PHYR_WRITE;
+	l->step.level = e->level;
+	l->step.table = e->addr;
+	l->step.prot = e->prot;
 }
 
-static void cache(struct sim_iotlb *tlb, const struct walk *w, unsigned lg2)
+/* An entry that leads to a table, by what that table covers: levels may have been skipped. */
+static void cache_table(struct sim_iommu *iommu, const struct look *l)
 {
-	phyr_sim_iotlb_insert(tlb, &(struct sim_iotlb_entry){
-					   .tag = w->iova >> lg2,
-					   .addr = w->addr,
-					   .turn = w->turn,
-					   .domain = w->sdev->context.table.domain,
-					   .lg2 = (uint8_t)lg2,
-					   .prot = (uint8_t)w->prot,
-				   });
+	unsigned lg2 = sim_span_lg2(l->regime, l->step.level + 1);
+	const struct sim_iotlb_entry entry = {
+		.tag = l->iova >> lg2,
+		.addr = l->step.table,
+		.turn = l->turn,
+		.domain = l->regime->table.domain,
+		.lg2 = (uint8_t)lg2,
+		.prot = (uint8_t)l->step.prot,
+		.level = (uint8_t)l->step.level,
+	};
+
+	phyr_sim_iotlb_insert(&iommu->tables, &entry);
 }
 
-static int decode(enum phyr_pgtbl_format format, uint64_t entry, unsigned level,
-		  struct sim_entry *out)
+/* Arm, D8.14: what may be changed live; otherwise both in the cache at once are a TLB conflict. */
+static bool conflicts(struct sim_iommu *iommu, const struct look *l,
+		      const struct sim_iotlb_entry *entry)
 {
-	return format == PHYR_PGTBL_X86_64 ? phyr_sim_decode_x86(entry, level, out)
-					   : phyr_sim_decode_vtdss(entry, level, out);
+	enum phyr_pgtbl_format format = l->regime->table.format;
+
+	if (format != PHYR_PGTBL_ARM64_S1 && format != PHYR_PGTBL_ARM64_S2)
+		return false;
+	return iommu->bbm < 2 && phyr_sim_iotlb_conflicts(&iommu->leaves, entry, iommu->bbm == 1);
+}
+
+static int cache_leaf(struct sim_iommu *iommu, const struct look *l)
+{
+	const struct sim_entry *leaf = &l->step.entry;
+	const struct sim_iotlb_entry entry = {
+		.tag = l->iova >> leaf->lg2,
+		.addr = leaf->addr,
+		.turn = l->turn,
+		.domain = l->regime->table.domain,
+		.lg2 = (uint8_t)leaf->lg2,
+		.prot = (uint8_t)l->step.prot,
+		.level = (uint8_t)l->step.level,
+		.dirty = l->access == PHYR_WRITE || leaf->written == leaf->used,
+	};
+
+	if (conflicts(iommu, l, &entry))
+		return PHYR_FAULT_BAD_ENTRY;
+	phyr_sim_iotlb_insert(&iommu->leaves, &entry);
+	return 0;
 }
 
 /* Read entries down to a leaf. 0 or the reason why there is none. */
-static int walk_tables(struct sim_iommu *iommu, struct walk *w)
+static int walk_tables(struct sim_iommu *iommu, struct look *l)
 {
-	struct sim_entry entry;
-	uint64_t raw, index;
+	const struct sim_view view = {read_entry, sim_of(l)};
 	int reason;
 
-	for (;; w->level--) {
-		index = w->iova >> lg2_of(w->level) & 511;
-		if (!read_entry(sim_of_iommu(iommu), w->addr + index * sizeof(raw), &raw))
-			return PHYR_FAULT_BAD_ADDRESS;
-		reason = decode(w->sdev->context.table.format, raw, w->level, &entry);
-		if (reason)
+	for (;;) {
+		reason = phyr_sim_step_read(l->regime, &view, l->iova, &l->step);
+		if (reason || l->step.entry.leaf)
 			return reason;
-		w->addr = entry.addr;
-		w->prot &= entry.prot;
-		if (entry.leaf)
-			return 0;
-		cache(&iommu->tables, w, lg2_of(w->level));
+		if (!mark(l, l->step.entry.used)) {
+			begin_walk(iommu, l);
+			continue;
+		}
+		sim_step_down(&l->step);
+		cache_table(iommu, l);
 	}
 }
 
-/* Highest iova that a context can translate. */
-static uint64_t last_of(const struct phyr_soft_table *table)
+/* Walk, mark what was used, and cache the leaf. */
+static int walk(struct sim_iommu *iommu, struct look *l)
 {
-	if (table->format == PHYR_PGTBL_X86_64)
-		return ((uint64_t)1 << 47) - 1; /* the lower canonical half */
-	return ((uint64_t)1 << lg2_of(table->levels)) - 1;
+	const struct sim_entry *leaf = &l->step.entry;
+	int reason;
+
+	do {
+		begin_walk(iommu, l);
+		reason = walk_tables(iommu, l);
+		if (reason)
+			return reason;
+		if ((l->step.prot & l->access) != l->access)
+			return PHYR_FAULT_PERMISSION;
+	} while (!mark(l, l->access == PHYR_WRITE ? leaf->written : leaf->used));
+	return cache_leaf(iommu, l);
 }
 
 /* Why an iova is never looked up; 0: it is. */
@@ -120,53 +167,51 @@ static int refuse(const struct sim_context *context, uint64_t iova)
 {
 	if (!context->has_table)
 		return PHYR_FAULT_NO_DOMAIN;
-	if (iova > last_of(&context->table))
+	if (iova > phyr_sim_regime_last(&context->regime))
 		return PHYR_FAULT_RANGE;
 	if (iova >= SIM_MSI_START && iova <= SIM_MSI_LAST)
 		return PHYR_FAULT_BAD_ADDRESS;
 	return 0;
 }
 
-static int walk_and_cache(struct sim_iommu *iommu, struct walk *w, unsigned access)
+/* What is cached for the access; NULL: it has to walk. */
+static struct sim_iotlb_entry *find_leaf(struct sim_iommu *iommu, const struct look *l)
 {
-	int reason;
+	struct sim_iotlb_entry *e =
+		phyr_sim_iotlb_find(&iommu->leaves, l->regime->table.domain, l->iova, l->turn);
 
-	begin_walk(iommu, w);
-	reason = walk_tables(iommu, w);
-	if (reason)
-		return reason;
-	if ((w->prot & access) != access)
-		return PHYR_FAULT_PERMISSION;
-	cache(&iommu->leaves, w, lg2_of(w->level));
-	return 0;
+	if (!e || l->access != PHYR_WRITE || e->dirty || !(e->prot & PHYR_WRITE))
+		return e;
+	/* The first write through it: the mark is made in memory. */
+	phyr_sim_iotlb_forget(&iommu->leaves, e);
+	return NULL;
 }
 
 /* Translate, with the lock held: 0, or a reason. */
-static int look_up(struct sim_iommu *iommu, struct walk *w, unsigned access, phyr_addr_t *addr,
-		   uint64_t *len)
+static int look_up(struct sim_iommu *iommu, struct look *l, phyr_addr_t *addr, uint64_t *len)
 {
+	int reason = refuse(&l->sdev->context, l->iova);
 	struct sim_iotlb_entry *e;
-	uint64_t mask;
-	int reason = refuse(&w->sdev->context, w->iova);
+	uint64_t inside;
 
 	if (reason)
 		return reason;
-	e = phyr_sim_iotlb_find(&iommu->leaves, w->sdev->context.table.domain, w->iova, w->turn);
+	e = find_leaf(iommu, l);
 	if (e) {
 		iommu->hits++;
-		if ((e->prot & access) != access)
+		if ((e->prot & l->access) != l->access)
 			return PHYR_FAULT_PERMISSION;
-		w->addr = e->addr;
-		mask = ((uint64_t)1 << e->lg2) - 1;
+		l->step.entry.addr = e->addr;
+		l->step.entry.lg2 = e->lg2;
 	} else {
 		iommu->misses++;
-		reason = walk_and_cache(iommu, w, access);
+		reason = walk(iommu, l);
 		if (reason)
 			return reason;
-		mask = ((uint64_t)1 << lg2_of(w->level)) - 1;
 	}
-	*addr = w->addr + (w->iova & mask);
-	*len = min_u64(*len, mask + 1 - (w->iova & mask));
+	inside = ((uint64_t)1 << l->step.entry.lg2) - 1;
+	*addr = l->step.entry.addr + (l->iova & inside);
+	*len = min_u64(*len, inside + 1 - (l->iova & inside));
 	return 0;
 }
 
@@ -191,19 +236,37 @@ int phyr_sim_iommu_translate(struct phyr_sim_dev *sdev, phyr_dma_addr_t iova, un
 			     phyr_addr_t *addr, uint64_t *len)
 {
 	struct sim_iommu *iommu = &sdev->sim->iommu;
-	struct walk w = {.sdev = sdev, .iova = iova, .turn = phyr_sim_turn_now(sdev->sim)};
+	struct look l = {.sdev = sdev,
+			 .regime = &sdev->context.regime,
+			 .iova = iova,
+			 .turn = phyr_sim_turn_now(sdev->sim),
+			 .access = access};
 	int reason = 0;
 
 	pthread_mutex_lock(&iommu->lock);
 	if (sdev->context.bypass)
 		*addr = iova;
 	else
-		reason = look_up(iommu, &w, access, addr, len);
+		reason = look_up(iommu, &l, addr, len);
 	pthread_mutex_unlock(&iommu->lock);
 	if (!reason)
 		return 0;
 	phyr_sim_iommu_block(sdev, iova, access, reason);
 	return -EFAULT;
+}
+
+const char *phyr_sim_iommu_check(const struct phyr_sim_config *c)
+{
+	if (c->aw_bits && c->aw_bits != 39 && c->aw_bits != 48 && c->aw_bits != 57 &&
+	    c->aw_bits != 64)
+		return "aw_bits: 39, 48, 57 or 64";
+	if (c->oa_bits && (c->oa_bits < SIM_OA_BITS || c->oa_bits > 52))
+		return "oa_bits: 46 to 52";
+	if (c->formats & ~SIM_FORMATS)
+		return "formats: 1 << enum phyr_pgtbl_format each";
+	if (c->bbm > 2)
+		return "bbm: 0 to 2";
+	return NULL;
 }
 
 int phyr_sim_iommu_init(struct sim_iommu *iommu, const struct phyr_sim_config *config)
@@ -213,6 +276,10 @@ int phyr_sim_iommu_init(struct sim_iommu *iommu, const struct phyr_sim_config *c
 	*iommu = (struct sim_iommu){
 		.hw = phyr_sim_iommu_hw,
 		.aw_bits = config->aw_bits ? config->aw_bits : 48,
+		.oa_bits = config->oa_bits ? config->oa_bits : SIM_OA_BITS,
+		.formats = config->formats ? config->formats : SIM_FORMATS,
+		.bbm = config->bbm,
+		.noncoherent = config->noncoherent,
 	};
 	if (phyr_sim_bitmap_init(&iommu->domains, SIM_DOMAINS))
 		return -ENOMEM;

@@ -8,12 +8,13 @@
 
 #include "sim/bitmap.h"
 #include "sim/iotlb.h"
+#include "sim/walk.h"
 
 /* What the IOMMU knows of a device. */
 struct sim_context {
 	bool bypass; /* the device is in front of no IOMMU */
 	bool has_table;
-	struct phyr_soft_table table;
+	struct sim_regime regime; /* of its table */
 	phyr_fault_fn *fault;
 	void *arg;
 };
@@ -21,10 +22,19 @@ struct sim_context {
 /* Domain numbers: 16 bits, as VT-d's; 0 is none. */
 #define SIM_DOMAINS 65536
 
+/* All that there are. */
+#define SIM_FORMATS                                                                  \
+	(1u << PHYR_PGTBL_X86_64 | 1u << PHYR_PGTBL_VTDSS | 1u << PHYR_PGTBL_AMDV1 | \
+	 1u << PHYR_PGTBL_ARM64_S1 | 1u << PHYR_PGTBL_ARM64_S2 | 1u << PHYR_PGTBL_RISCV64)
+
 struct sim_iommu {
 	struct phyr_soft_hw hw;
 	pthread_mutex_t lock; /* guards all of it and the devices' contexts */
 	unsigned aw_bits;
+	unsigned oa_bits;
+	unsigned formats;
+	unsigned bbm;
+	bool noncoherent;
 	struct sim_iotlb leaves;   /* leaf entries */
 	struct sim_iotlb tables;   /* entries that lead to tables */
 	struct sim_bitmap domains; /* numbers that are in use */
@@ -35,6 +45,9 @@ struct sim_iommu {
 
 /* The functions of struct sim_iommu's hw. */
 extern const struct phyr_soft_hw phyr_sim_iommu_hw;
+
+/* Why settings won't do; NULL: they will. */
+const char *phyr_sim_iommu_check(const struct phyr_sim_config *config);
 
 int phyr_sim_iommu_init(struct sim_iommu *iommu, const struct phyr_sim_config *config);
 void phyr_sim_iommu_fini(struct sim_iommu *iommu);

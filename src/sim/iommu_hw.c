@@ -10,41 +10,63 @@ static struct sim_iommu *iommu_of(struct phyr_soft_hw *hw)
 	return container_of(hw, struct sim_iommu, hw);
 }
 
+/* AMD's sixth level is not a whole one. */
 static unsigned most_levels(const struct sim_iommu *iommu)
 {
-	return (iommu->aw_bits - SIM_PAGE_LG2) / 9;
+	return (iommu->aw_bits - SIM_PAGE_LG2 + 8) / 9;
+}
+
+/* Formats whose smallest tables are not too wide: x86-64 paging has 4 levels or more. */
+static unsigned formats_of(const struct sim_iommu *iommu)
+{
+	return iommu->aw_bits < 48 ? iommu->formats & ~(1u << PHYR_PGTBL_X86_64) : iommu->formats;
+}
+
+/* Whatever any format has; each leaves out what it has not. AMD's have each power of two. */
+static uint64_t page_sizes_of(const struct sim_iommu *iommu)
+{
+	uint64_t intel = (uint64_t)1 << 12 | (uint64_t)1 << 21 | (uint64_t)1 << 30;
+
+	return iommu->formats & ~(1u << PHYR_PGTBL_VTDSS | 1u << PHYR_PGTBL_X86_64)
+		       ? ~(uint64_t)0 << 12
+		       : intel;
 }
 
 static void get_info(struct phyr_soft_hw *hw, struct phyr_soft_info *info)
 {
-	unsigned aw_bits = iommu_of(hw)->aw_bits;
+	const struct sim_iommu *iommu = iommu_of(hw);
 
 	*info = (struct phyr_soft_info){
-		.formats = 1u << PHYR_PGTBL_VTDSS,
-		.levels = most_levels(iommu_of(hw)),
-		.oa_bits = SIM_OA_BITS,
+		.formats = formats_of(iommu),
+		.levels = most_levels(iommu),
+		.oa_bits = iommu->oa_bits,
+		.granules = (uint64_t)1 << 12 | (uint64_t)1 << 14 | (uint64_t)1 << 16,
+		.bbm = iommu->bbm,
+		.dirty = !iommu->noncoherent,
+		.snoop = true,
+		.noncoherent = iommu->noncoherent,
 		.aperture =
 			{
 				.start = 0,
-				.last = ((uint64_t)1 << aw_bits) - 1,
-				.page_sizes =
-					(uint64_t)1 << 12 | (uint64_t)1 << 21 | (uint64_t)1 << 30,
+				.last = ~(uint64_t)0 >> (64 - iommu->aw_bits),
+				.page_sizes = page_sizes_of(iommu),
 				.nr_holes = 1,
 				.holes = {{SIM_MSI_START, SIM_MSI_LAST}},
 			},
 	};
-	if (info->levels >= 4)
-		info->formats |= 1u << PHYR_PGTBL_X86_64;
 }
 
-/* VT-d's second stage has 3 or 4 levels here; x86-64 paging has 4, never 3. */
-static bool takes(const struct sim_iommu *iommu, const struct phyr_soft_table *table)
+/* Whether such a table can be walked, and how. Marks are made in memory that is coherent. */
+static bool takes(const struct sim_iommu *iommu, const struct phyr_soft_table *table,
+		  struct sim_regime *regime)
 {
-	if (table->root & (SIM_PAGE - 1) || table->levels > most_levels(iommu))
+	if ((unsigned)table->format > PHYR_PGTBL_RISCV64 ||
+	    !(formats_of(iommu) >> table->format & 1) || table->oa_bits > iommu->oa_bits)
 		return false;
-	if (table->format == PHYR_PGTBL_X86_64)
-		return table->levels == 4;
-	return table->format == PHYR_PGTBL_VTDSS && table->levels >= 3;
+	if (table->dirty && iommu->noncoherent)
+		return false;
+	return !phyr_sim_regime_init(regime, table, iommu->oa_bits, iommu->bbm) &&
+	       regime->width <= iommu->aw_bits;
 }
 
 static struct sim_context *find_context(struct sim_iommu *iommu, uint32_t source)
@@ -62,9 +84,10 @@ static int set_table(struct phyr_soft_hw *hw, uint32_t source, const struct phyr
 {
 	struct sim_iommu *iommu = iommu_of(hw);
 	struct sim_context *context;
+	struct sim_regime regime;
 	int err = 0;
 
-	if (!takes(iommu, table))
+	if (!takes(iommu, table, &regime))
 		return -EINVAL;
 	pthread_mutex_lock(&iommu->lock);
 	context = find_context(iommu, source);
@@ -74,7 +97,7 @@ static int set_table(struct phyr_soft_hw *hw, uint32_t source, const struct phyr
 		err = -EBUSY;
 	} else {
 		context->has_table = true;
-		context->table = *table;
+		context->regime = regime;
 		context->fault = fault;
 		context->arg = arg;
 	}
@@ -100,7 +123,7 @@ static void clear_table(struct phyr_soft_hw *hw, uint32_t source, uint32_t domai
 
 	pthread_mutex_lock(&iommu->lock);
 	context = find_context(iommu, source);
-	if (context && context->has_table && context->table.domain == domain) {
+	if (context && context->has_table && context->regime.table.domain == domain) {
 		context->has_table = false;
 		drop(iommu, domain, 0, ~(uint64_t)0, 0);
 	}

@@ -41,12 +41,19 @@ static struct sim_iotlb_entry *probe(struct sim_iotlb *tlb, uint32_t domain, uin
 	return NULL;
 }
 
+/* The size after @lg2 of which something is held; 0: none. */
+static unsigned next_size(const struct sim_iotlb *tlb, unsigned lg2)
+{
+	uint64_t more = tlb->sizes & ~(uint64_t)1 << lg2;
+
+	return more ? low_bit_u64(more) : 0;
+}
+
 struct sim_iotlb_entry *phyr_sim_iotlb_find(struct sim_iotlb *tlb, uint32_t domain, uint64_t iova,
 					    uint64_t turn)
 {
-	for (unsigned lg2 = 12; lg2 < SIM_IOTLB_SIZES; lg2 += 9) {
-		struct sim_iotlb_entry *e =
-			tlb->held[lg2] ? probe(tlb, domain, iova >> lg2, lg2) : NULL;
+	for (unsigned lg2 = next_size(tlb, 0); lg2; lg2 = next_size(tlb, lg2)) {
+		struct sim_iotlb_entry *e = probe(tlb, domain, iova >> lg2, lg2);
 
 		if (!e)
 			continue;
@@ -59,8 +66,14 @@ struct sim_iotlb_entry *phyr_sim_iotlb_find(struct sim_iotlb *tlb, uint32_t doma
 static void drop(struct sim_iotlb *tlb, struct sim_iotlb_entry *e)
 {
 	tlb->lost_turn = max_u64(tlb->lost_turn, e->turn);
-	tlb->held[e->lg2]--;
+	if (!--tlb->held[e->lg2])
+		tlb->sizes &= ~((uint64_t)1 << e->lg2);
 	e->lg2 = 0;
+}
+
+void phyr_sim_iotlb_forget(struct sim_iotlb *tlb, struct sim_iotlb_entry *entry)
+{
+	drop(tlb, entry);
 }
 
 void phyr_sim_iotlb_insert(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry)
@@ -77,6 +90,7 @@ void phyr_sim_iotlb_insert(struct sim_iotlb *tlb, const struct sim_iotlb_entry *
 	}
 	*to = *entry;
 	tlb->held[to->lg2]++;
+	tlb->sizes |= (uint64_t)1 << to->lg2;
 }
 
 static bool overlaps(const struct sim_iotlb_entry *e, uint32_t domain, uint64_t start,
@@ -84,6 +98,23 @@ static bool overlaps(const struct sim_iotlb_entry *e, uint32_t domain, uint64_t 
 {
 	return e->lg2 && e->domain == domain && e->tag >= start >> e->lg2 &&
 	       e->tag <= last >> e->lg2;
+}
+
+bool phyr_sim_iotlb_conflicts(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry,
+			      bool same_level)
+{
+	uint64_t start = entry->tag << entry->lg2, size = (uint64_t)1 << entry->lg2;
+
+	if (!(tlb->sizes & ~size)) /* all that is held has this size */
+		return false;
+	for (uint32_t i = 0; i < tlb->sets * tlb->ways; i++) {
+		const struct sim_iotlb_entry *e = &tlb->entries[i];
+
+		if (overlaps(e, entry->domain, start, start + size - 1) && e->lg2 != entry->lg2 &&
+		    !(same_level && e->level == entry->level))
+			return true;
+	}
+	return false;
 }
 
 static void drop_all(struct sim_iotlb *tlb, uint32_t domain, uint64_t start, uint64_t last)
@@ -112,8 +143,7 @@ bool phyr_sim_iotlb_drop(struct sim_iotlb *tlb, uint32_t domain, uint64_t start,
 		drop_all(tlb, domain, start, last);
 		return tlb->lost_turn == turn;
 	}
-	for (unsigned lg2 = 12; lg2 < SIM_IOTLB_SIZES; lg2 += 9)
-		if (tlb->held[lg2])
-			drop_size(tlb, domain, start, last, lg2);
+	for (unsigned lg2 = next_size(tlb, 0); lg2; lg2 = next_size(tlb, lg2))
+		drop_size(tlb, domain, start, last, lg2);
 	return tlb->lost_turn == turn;
 }

@@ -21,8 +21,10 @@ struct sim_iotlb_entry {
 	uint64_t addr; /* of the memory, or of the table */
 	uint64_t turn; /* in which it was used last */
 	uint32_t domain;
-	uint8_t lg2;  /* 0: the entry is empty */
-	uint8_t prot; /* what all levels down to here allow */
+	uint8_t lg2;   /* 0: the entry is empty */
+	uint8_t prot;  /* what all levels down to here allow */
+	uint8_t level; /* of the table that the entry was in */
+	bool dirty;    /* in memory it is marked as written */
 };
 
 #define SIM_IOTLB_SIZES 64
@@ -33,6 +35,7 @@ struct sim_iotlb {
 	uint32_t ways;      /* likewise */
 	uint32_t victim;    /* way that is evicted next */
 	uint64_t lost_turn; /* turn in which an entry that it had used was last dropped */
+	uint64_t sizes;     /* a bit for each lg2 of which there are any */
 	uint32_t held[SIM_IOTLB_SIZES]; /* entries by lg2 */
 };
 
@@ -44,7 +47,17 @@ void phyr_sim_iotlb_fini(struct sim_iotlb *tlb);
 struct sim_iotlb_entry *phyr_sim_iotlb_find(struct sim_iotlb *tlb, uint32_t domain, uint64_t iova,
 					    uint64_t turn);
 
-/* Enter a translation; only tag, addr, domain, lg2, prot and turn of @entry count. */
+/* Forget an entry that phyr_sim_iotlb_find() found. */
+void phyr_sim_iotlb_forget(struct sim_iotlb *tlb, struct sim_iotlb_entry *entry);
+
+/*
+ * Whether a leaf of another size is cached for part of what @entry translates, be it stale;
+ * @same_level: one of the same level does not count.
+ */
+bool phyr_sim_iotlb_conflicts(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry,
+			      bool same_level);
+
+/* Enter a translation. */
 void phyr_sim_iotlb_insert(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry);
 
 /*

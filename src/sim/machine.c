@@ -24,16 +24,14 @@ static const char *check(const struct phyr_sim_config *c)
 		return "scatter: no such setting";
 	if (c->iotlb_entries > IOTLB_MAX)
 		return "iotlb_entries: 2^24 at most";
-	if (c->aw_bits && c->aw_bits != 39 && c->aw_bits != 48)
-		return "aw_bits: 39 or 48";
-	return NULL;
+	return phyr_sim_iommu_check(c);
 }
 
 static int make_parts(struct phyr_sim *sim, const struct phyr_sim_config *config)
 {
 	if (phyr_sim_memory_init(&sim->memory, config))
 		return -ENOMEM;
-	if (phyr_sim_tables_init(&sim->tables, config->table_memory))
+	if (phyr_sim_tables_init(&sim->tables, config->table_memory, config->noncoherent))
 		goto no_tables;
 	if (phyr_sim_iommu_init(&sim->iommu, config))
 		goto no_iommu;

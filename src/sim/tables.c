@@ -238,6 +238,16 @@ static void put_all(struct sim_tables *t)
 	}
 }
 
+/* What is no part of the stretch is no table. */
+static void flush_lines(struct phyr_env *env, const void *ptr, size_t len)
+{
+	struct sim_tables *t = container_of(env, struct sim_tables, env);
+	uint64_t at = (uint64_t)((uintptr_t)ptr - (uintptr_t)t->cpu), size = t->nr_pages * SIM_PAGE;
+
+	if (at < size)
+		phyr_sim_shadow_flush(&t->shadow, t->cpu, at, min_u64(len, size - at));
+}
+
 /* All else is as in an ordinary process. */
 static void make_env(struct sim_tables *t)
 {
@@ -250,15 +260,18 @@ static void make_env(struct sim_tables *t)
 	t->env.lock_fini = fini_lock;
 	t->env.phys_delta = SIM_TABLES_START - (uint64_t)(uintptr_t)t->cpu;
 	t->env.report = NULL;
+	if (t->shadow.copy)
+		t->env.flush_lines = flush_lines;
 }
 
-int phyr_sim_tables_init(struct sim_tables *t, uint64_t size)
+int phyr_sim_tables_init(struct sim_tables *t, uint64_t size, bool shadowed)
 {
 	*t = (struct sim_tables){.nr_pages = size / SIM_PAGE};
 	pthread_mutex_init(&t->lock, NULL);
 	t->pages = map_lazily(t->nr_pages * sizeof(*t->pages));
 	t->dirty = calloc((t->nr_pages + REGION_PAGES - 1) / REGION_PAGES, sizeof(*t->dirty));
-	if (!t->pages || !t->dirty || map_stretch(t, size)) {
+	if (!t->pages || !t->dirty || map_stretch(t, size) ||
+	    (shadowed && phyr_sim_shadow_init(&t->shadow, t->nr_pages * SIM_PAGE))) {
 		phyr_sim_tables_fini(t);
 		return -ENOMEM;
 	}
@@ -274,6 +287,7 @@ void phyr_sim_tables_fini(struct sim_tables *t)
 	if (t->pages)
 		munmap(t->pages, t->nr_pages * sizeof(*t->pages));
 	free(t->dirty);
+	phyr_sim_shadow_fini(&t->shadow);
 	pthread_mutex_destroy(&t->lock);
 }
 
@@ -292,6 +306,18 @@ void *phyr_sim_tables_to_cpu(const struct sim_tables *t, phyr_addr_t addr, uint6
 		have += SIM_PAGE;
 	*len = min_u64(*len, have);
 	return t->cpu + at;
+}
+
+bool phyr_sim_tables_read(const struct sim_tables *t, phyr_addr_t addr, uint64_t *value)
+{
+	uint64_t at = addr - SIM_TABLES_START;
+
+	if (addr < SIM_TABLES_START || !is_live(t, at / SIM_PAGE))
+		return false;
+	/* Pairs with the release store of whoever wrote it: what it leads to is complete. */
+	*value = t->shadow.copy ? phyr_sim_shadow_read(&t->shadow, at)
+				: load_acquire((const uint64_t *)(t->cpu + at));
+	return true;
 }
 
 void phyr_sim_tables_stats(struct sim_tables *t, struct phyr_sim_stats *stats)

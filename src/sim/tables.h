@@ -13,6 +13,8 @@
 #include <phyr/sim.h>
 #include <pthread.h>
 
+#include "sim/shadow.h"
+
 #define SIM_TABLES_ORDERS 19 /* 4 KiB to 1 GiB */
 
 struct sim_page;
@@ -39,13 +41,21 @@ struct sim_tables {
 	uint32_t heads[SIM_TABLES_ORDERS]; /* free blocks by order: first page + 1; 0: none */
 	void *map;                         /* what was mapped, to give it back */
 	size_t map_len;
+	struct sim_shadow shadow; /* what an IOMMU that does not snoop sees of it */
 };
 
-int phyr_sim_tables_init(struct sim_tables *tables, uint64_t size);
+/* @shadowed: with a shadow, and flush_lines that writes to it. 0 or -ENOMEM. */
+int phyr_sim_tables_init(struct sim_tables *tables, uint64_t size, bool shadowed);
 void phyr_sim_tables_fini(struct sim_tables *tables);
 
 /* As phyr_sim_memory_to_cpu(); NULL where nothing is given out. */
 void *phyr_sim_tables_to_cpu(const struct sim_tables *tables, phyr_addr_t addr, uint64_t *len);
+
+/*
+ * Load 8 bytes at an address, a multiple of 8, as the IOMMU sees them; false: nothing is given out
+ * there.
+ */
+bool phyr_sim_tables_read(const struct sim_tables *tables, phyr_addr_t addr, uint64_t *value);
 
 /* Count one allocation; true: this is the one that fails. */
 bool phyr_sim_tables_fails(struct sim_tables *tables);

@@ -411,7 +411,8 @@ static void wait_in_flight(unsigned how)
 {
 	struct phyr_sim *sim = rig_sim(.memory = MIB);
 	struct phyr_soft_hw *hw = phyr_sim_iommu(sim);
-	struct phyr_soft_table table = {PHYR_PGTBL_VTDSS, 3, 0, 1};
+	struct phyr_soft_table table = {
+		.format = PHYR_PGTBL_VTDSS, .levels = 3, .root = 0, .domain = 1};
 	struct slow s = {.iova = 0x1008};
 	uint64_t *t[3], phys[3], *p = rig_map(PAGE);
 	struct phyr_list list;

@@ -83,7 +83,8 @@ static struct rig make_rig(enum phyr_pgtbl_format format)
 
 static int attach(struct rig *rig, enum phyr_pgtbl_format format, unsigned levels, uint64_t root)
 {
-	struct phyr_soft_table table = {format, levels, root, DOMAIN};
+	struct phyr_soft_table table = {
+		.format = format, .levels = levels, .root = root, .domain = DOMAIN};
 
 	return rig->hw->set_table(rig->hw, SOURCE, &table, keep_fault, rig);
 }
@@ -128,35 +129,60 @@ static void expect_block(struct rig *rig, uint64_t iova, unsigned access,
 	assert_memory_equal(&logged, &rig->fault, sizeof(logged));
 }
 
-static void info_says_what_there_is(void **state)
+#define ALL_FORMATS 0x7e
+
+static struct phyr_soft_info info_of(const struct phyr_sim_config *config)
 {
-	struct phyr_sim *sim = rig_sim(.memory = MIB, .stepped = true);
+	struct phyr_sim *sim = rig_create(config);
 	struct phyr_soft_info info;
 
 	phyr_sim_iommu(sim)->get_info(phyr_sim_iommu(sim), &info);
-	assert_int_equal(info.formats, 1u << PHYR_PGTBL_VTDSS | 1u << PHYR_PGTBL_X86_64);
+	phyr_sim_destroy(sim);
+	return info;
+}
+
+#define INFO(...) info_of(&(struct phyr_sim_config){sizeof(struct phyr_sim_config), __VA_ARGS__})
+
+static void info_says_what_there_is(void **state)
+{
+	struct phyr_soft_info info = INFO(.memory = MIB, .stepped = true);
+
+	assert_int_equal(info.formats, ALL_FORMATS);
 	assert_int_equal(info.levels, 4);
 	assert_int_equal(info.oa_bits, 46);
+	assert_int_equal(info.granules, 0x15000);
+	assert_int_equal(info.bbm, 0);
+	assert_true(info.dirty && info.snoop && !info.noncoherent);
 	assert_int_equal(info.aperture.start, 0);
 	assert_int_equal(info.aperture.last, 0xffffffffffff);
-	assert_int_equal(info.aperture.page_sizes, 0x40201000);
+	assert_int_equal(info.aperture.page_sizes, 0xfffffffffffff000);
 	assert_int_equal(info.aperture.nr_holes, 1);
 	assert_int_equal(info.aperture.holes[0].start, 0xfee00000);
 	assert_int_equal(info.aperture.holes[0].last, 0xfeefffff);
-	phyr_sim_destroy(sim);
 
-	sim = rig_sim(.memory = MIB, .stepped = true, .aw_bits = 39);
-	phyr_sim_iommu(sim)->get_info(phyr_sim_iommu(sim), &info);
-	assert_int_equal(info.formats, 1u << PHYR_PGTBL_VTDSS);
+	info = INFO(.memory = MIB, .aw_bits = 39);
+	assert_int_equal(info.formats, ALL_FORMATS & ~(1u << PHYR_PGTBL_X86_64));
 	assert_int_equal(info.levels, 3);
 	assert_int_equal(info.aperture.last, 0x7fffffffff);
-	phyr_sim_destroy(sim);
+	info = INFO(.memory = MIB, .aw_bits = 57);
+	assert_int_equal(info.levels, 5);
+	assert_int_equal(info.aperture.last, 0x1ffffffffffffff);
+	info = INFO(.memory = MIB, .aw_bits = 64, .oa_bits = 52, .bbm = 2, .noncoherent = true);
+	assert_int_equal(info.levels, 6);
+	assert_int_equal(info.aperture.last, ~(uint64_t)0);
+	assert_int_equal(info.oa_bits, 52);
+	assert_int_equal(info.bbm, 2);
+	assert_true(info.noncoherent && !info.dirty);
+	info = INFO(.memory = MIB, .formats = 1u << PHYR_PGTBL_VTDSS);
+	assert_int_equal(info.formats, 1u << PHYR_PGTBL_VTDSS);
+	assert_int_equal(info.aperture.page_sizes, 0x40201000);
 }
 
 static void set_table_refuses(void **state)
 {
 	struct rig rig = make_rig(PHYR_PGTBL_VTDSS);
-	struct phyr_soft_table table = {PHYR_PGTBL_VTDSS, 4, 0x200000000000, DOMAIN};
+	struct phyr_soft_table table = {
+		.format = PHYR_PGTBL_VTDSS, .levels = 4, .root = 0x200000000000, .domain = DOMAIN};
 
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 5, 0x200000000000), -22);
 	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 2, 0x200000000000), -22);
@@ -465,7 +491,10 @@ static void small_cache_evicts(void **state)
 		t[i][511] = i;
 	}
 	assert_int_equal(hw->set_table(hw, SOURCE,
-				       &(struct phyr_soft_table){PHYR_PGTBL_VTDSS, 4, phys[0], 1},
+				       &(struct phyr_soft_table){.format = PHYR_PGTBL_VTDSS,
+								 .levels = 4,
+								 .root = phys[0],
+								 .domain = 1},
 				       NULL, NULL),
 			 0);
 	for (unsigned i = 0; i < 40; i++) {

@@ -49,7 +49,7 @@ static void random_access(struct model *m, struct rnd *r, uint64_t turn)
 	uint32_t domain = (uint32_t)rnd_below(r, 2);
 	uint64_t iova = random_iova(r);
 	struct sim_iotlb_entry *want = slow_find(m, domain, iova), *got;
-	unsigned lg2 = 12 + 9 * (unsigned)rnd_below(r, 3);
+	unsigned lg2 = 12 + (unsigned)rnd_below(r, 5) * 5; /* 4 KiB to 4 GiB */
 
 	got = phyr_sim_iotlb_find(&m->tlb, domain, iova, turn);
 	assert_int_equal(!got, !want);
@@ -64,8 +64,12 @@ static void random_access(struct model *m, struct rnd *r, uint64_t turn)
 
 		if (e->lg2)
 			continue;
-		*e = (struct sim_iotlb_entry){iova >> lg2, rnd_u64(r),   turn,
-					      domain,      (uint8_t)lg2, 3};
+		*e = (struct sim_iotlb_entry){.tag = iova >> lg2,
+					      .addr = rnd_u64(r),
+					      .turn = turn,
+					      .domain = domain,
+					      .lg2 = (uint8_t)lg2,
+					      .prot = 3};
 		phyr_sim_iotlb_insert(&m->tlb, e);
 		return;
 	}

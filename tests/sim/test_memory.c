@@ -17,6 +17,11 @@ static void create_refuses_bad_settings(void **state)
 		{.size = sizeof(bad[0]), .scatter = (enum phyr_sim_scatter)4},
 		{.size = sizeof(bad[0]), .iotlb_entries = 1u << 25},
 		{.size = sizeof(bad[0]), .aw_bits = 40},
+		{.size = sizeof(bad[0]), .oa_bits = 45},
+		{.size = sizeof(bad[0]), .oa_bits = 53},
+		{.size = sizeof(bad[0]), .formats = 1},
+		{.size = sizeof(bad[0]), .formats = 0x80},
+		{.size = sizeof(bad[0]), .bbm = 3},
 	};
 	struct phyr_sim *sim = NULL;
 

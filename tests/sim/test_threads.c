@@ -106,7 +106,8 @@ static void *drive(void *arg)
 {
 	struct driver *d = arg;
 	struct phyr_soft_hw *hw = phyr_sim_iommu(d->sim);
-	struct phyr_soft_table table = {PHYR_PGTBL_VTDSS, 3, 0, d->id};
+	struct phyr_soft_table table = {
+		.format = PHYR_PGTBL_VTDSS, .levels = 3, .root = 0, .domain = d->id};
 	uint64_t *p = rig_map(2 * PAGE);
 
 	set_up(d);
