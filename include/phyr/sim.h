@@ -94,8 +94,8 @@ PHYR_API const struct phyr_space *phyr_sim_space(struct phyr_sim *sim);
  * stay as they are.
  *
  * Arm tables that want break-before-make (bbm 0, and 1 where a block becomes a table or a table a block):
- * when a leaf is found while another of another size is still cached for part of it, that is a TLB conflict
- * (PHYR_FAULT_BAD_ENTRY).
+ * a leaf in memory while one of another size is still cached for part of it is a TLB conflict
+ * (PHYR_FAULT_BAD_ENTRY), found by the next access to either.
  *
  * One that is noncoherent sees of table memory the lines alone that phyr_sim_env()'s flush_lines was called
  * for, at the time of the call, and all ones where there was no call yet. It has no dirty bits then.

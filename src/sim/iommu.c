@@ -95,15 +95,37 @@ static void cache_table(struct sim_iommu *iommu, const struct look *l)
 	phyr_sim_iotlb_insert(&iommu->tables, &entry);
 }
 
-/* Arm, D8.14: what may be changed live; otherwise both in the cache at once are a TLB conflict. */
-static bool conflicts(struct sim_iommu *iommu, const struct look *l,
-		      const struct sim_iotlb_entry *entry)
+/* Arm tables that want break-before-make for some changes: DDI 0487, D8.14, FEAT_BBM. */
+static bool wants_break(const struct sim_iommu *iommu, const struct look *l)
 {
 	enum phyr_pgtbl_format format = l->regime->table.format;
 
-	if (format != PHYR_PGTBL_ARM64_S1 && format != PHYR_PGTBL_ARM64_S2)
+	return (format == PHYR_PGTBL_ARM64_S1 || format == PHYR_PGTBL_ARM64_S2) && iommu->bbm < 2;
+}
+
+/*
+ * Whether memory has a leaf of another size now than @e, without an invalidation since: hardware may
+ * walk at any time, asked or not, and starts at the root as well as at a table that it has cached.
+ * Level 1 lets the contiguous hint change live, but not a block become a table.
+ */
+static bool was_changed_live(const struct sim_iommu *iommu, const struct look *l,
+			     const struct sim_iotlb_entry *e)
+{
+	const struct sim_view view = {read_entry, sim_of(l)};
+	struct sim_leaf leaf;
+
+	if (!wants_break(iommu, l) || phyr_sim_walk(l->regime, &view, l->iova, &leaf))
 		return false;
-	return iommu->bbm < 2 && phyr_sim_iotlb_conflicts(&iommu->leaves, entry, iommu->bbm == 1);
+	return leaf.size != (uint64_t)1 << e->lg2 && !(iommu->bbm == 1 && leaf.level == e->level);
+}
+
+/* Whether caching @entry makes two of different sizes, or would if all were walked for. */
+static bool conflicts(struct sim_iommu *iommu, const struct look *l,
+		      const struct sim_iotlb_entry *entry)
+{
+	return wants_break(iommu, l) &&
+	       (phyr_sim_iotlb_conflicts(&iommu->leaves, entry, iommu->bbm == 1) ||
+		was_changed_live(iommu, l, entry));
 }
 
 static int cache_leaf(struct sim_iommu *iommu, const struct look *l)
@@ -201,6 +223,8 @@ static int look_up(struct sim_iommu *iommu, struct look *l, phyr_addr_t *addr, u
 		iommu->hits++;
 		if ((e->prot & l->access) != l->access)
 			return PHYR_FAULT_PERMISSION;
+		if (was_changed_live(iommu, l, e))
+			return PHYR_FAULT_BAD_ENTRY;
 		l->step.entry.addr = e->addr;
 		l->step.entry.lg2 = e->lg2;
 	} else {
