@@ -18,9 +18,6 @@
 #include "iommu/refuse.h"
 #include "pgtbl/fmt.h"
 
-/* Walks of more levels than this are not needed for any memory that exists. */
-#define USUAL_LEVELS 4
-
 struct soft {
 	struct phyr_iommu iommu;
 	struct phyr_soft_hw *hw;
@@ -34,6 +31,11 @@ struct soft_domain {
 	void *fault_arg;
 	uint32_t id; /* the tag of cached translations, from the hardware */
 };
+
+static bool is_arm(enum phyr_pgtbl_format format)
+{
+	return format == PHYR_PGTBL_ARM64_S1 || format == PHYR_PGTBL_ARM64_S2;
+}
 
 static struct soft *soft_of(struct phyr_iommu *iommu)
 {
@@ -99,6 +101,10 @@ static int soft_attach(void *ctx, uint32_t source)
 		.levels = phyr_pgtbl_levels(domain->pt),
 		.root = phyr_pgtbl_root(domain->pt),
 		.domain = domain->id,
+		.granule_lg2 = domain->soft->table.granule_lg2,
+		.ia_bits = lg2_u64(phyr_pgtbl_last(domain->pt)) + 1,
+		.oa_bits = is_arm(domain->soft->table.format) ? domain->soft->table.oa_bits : 0,
+		.dirty = domain->soft->table.dirty,
 	};
 	int err;
 
@@ -187,14 +193,38 @@ static void soft_get_stats(void *ctx, struct phyr_iommu_stats *out)
 
 SOFT_FORMAT(vtdss);
 SOFT_FORMAT(x86_64);
+SOFT_FORMAT(amdv1);
+SOFT_FORMAT(riscv64);
+SOFT_FORMAT(arm64_s1_4k);
+SOFT_FORMAT(arm64_s1_4k_lpa2);
+SOFT_FORMAT(arm64_s1_16k);
+SOFT_FORMAT(arm64_s1_16k_lpa2);
+SOFT_FORMAT(arm64_s1_64k);
+SOFT_FORMAT(arm64_s2_4k);
+SOFT_FORMAT(arm64_s2_4k_lpa2);
+SOFT_FORMAT(arm64_s2_16k);
+SOFT_FORMAT(arm64_s2_16k_lpa2);
+SOFT_FORMAT(arm64_s2_64k);
 
 /* The formats, the one that is taken first when nobody chooses first. */
-static const struct {
+static const struct soft_format {
 	enum phyr_pgtbl_format format;
+	unsigned granule_lg2;
+	unsigned levels; /* that come to 48 bits of iova, or nearest */
 	const struct phyr_iommu_ops *ops;
+	const struct phyr_iommu_ops
+		*wide; /* for output addresses of more than 48 bits; NULL: the same */
 } formats[] = {
-	{PHYR_PGTBL_VTDSS, &soft_vtdss_ops},
-	{PHYR_PGTBL_X86_64, &soft_x86_64_ops},
+	{PHYR_PGTBL_VTDSS, 12, 4, &soft_vtdss_ops, NULL},
+	{PHYR_PGTBL_X86_64, 12, 4, &soft_x86_64_ops, NULL},
+	{PHYR_PGTBL_AMDV1, 12, 4, &soft_amdv1_ops, NULL},
+	{PHYR_PGTBL_ARM64_S1, 12, 4, &soft_arm64_s1_4k_ops, &soft_arm64_s1_4k_lpa2_ops},
+	{PHYR_PGTBL_ARM64_S1, 14, 4, &soft_arm64_s1_16k_ops, &soft_arm64_s1_16k_lpa2_ops},
+	{PHYR_PGTBL_ARM64_S1, 16, 3, &soft_arm64_s1_64k_ops, NULL},
+	{PHYR_PGTBL_ARM64_S2, 12, 4, &soft_arm64_s2_4k_ops, &soft_arm64_s2_4k_lpa2_ops},
+	{PHYR_PGTBL_ARM64_S2, 14, 3, &soft_arm64_s2_16k_ops, &soft_arm64_s2_16k_lpa2_ops},
+	{PHYR_PGTBL_ARM64_S2, 16, 3, &soft_arm64_s2_64k_ops, NULL},
+	{PHYR_PGTBL_RISCV64, 12, 4, &soft_riscv64_ops, NULL},
 };
 
 static const struct phyr_iommu_caps soft_caps = {
@@ -208,42 +238,96 @@ static void soft_destroy(struct phyr_iommu *iommu)
 	env_free(iommu->env, soft_of(iommu), sizeof(struct soft));
 }
 
-/* Choose a format that hardware and caller agree on. */
-static int choose_format(struct soft *soft, enum phyr_pgtbl_format wanted, unsigned has)
+/* What the hardware does not have, by a member of the configuration. */
+static int not_there(struct soft *soft, uint64_t wanted, const char *what, uint64_t limit,
+		     const char *hint)
 {
+	return env_fail(soft->iommu.env, .err = -EOPNOTSUPP, .call = "phyr_soft_create",
+			.index = wanted, .index_of = what, .limit = limit, .hint = hint);
+}
+
+static bool has_granule(const struct phyr_soft_info *info, unsigned granule_lg2)
+{
+	return granule_lg2 == 12 ? !info->granules || info->granules >> 12 & 1
+				 : info->granules >> granule_lg2 & 1;
+}
+
+/* Choose a format that hardware and caller agree on. */
+static int choose_format(struct soft *soft, const struct phyr_soft_config *config,
+			 const struct phyr_soft_info *info)
+{
+	unsigned granule_lg2 = config->granule_lg2 ? config->granule_lg2 : 12;
+	bool known = false;
+
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-		if (wanted && wanted != formats[i].format)
+		const struct soft_format *f = &formats[i];
+
+		if ((config->format && config->format != f->format) ||
+		    !(info->formats >> f->format & 1))
 			continue;
-		if (!(has >> formats[i].format & 1))
+		known = true;
+		if (f->granule_lg2 != granule_lg2 ||
+		    (is_arm(f->format) && !has_granule(info, granule_lg2)))
 			continue;
-		soft->iommu.ops = formats[i].ops;
-		soft->table.format = formats[i].format;
+		soft->iommu.ops = info->oa_bits > 48 && f->wide ? f->wide : f->ops;
+		soft->table.format = f->format;
+		soft->table.granule_lg2 = granule_lg2;
+		soft->table.levels = (unsigned)min_u64(f->levels, info->levels);
 		return 0;
 	}
-	return env_fail(soft->iommu.env, .err = -EOPNOTSUPP, .call = "phyr_soft_create",
-			.index = (uint64_t)wanted, .index_of = "format", .limit = has,
-			.hint = "the hardware does not walk this format");
+	if (known)
+		return not_there(soft, granule_lg2, "granule_lg2", info->granules,
+				 "the hardware does not have this granule in such a format");
+	return not_there(soft, (uint64_t)config->format, "format", info->formats,
+			 "the hardware does not walk this format");
+}
+
+/* What tables can do that hardware must be able to. */
+static int choose_features(struct soft *soft, const struct phyr_soft_config *config,
+			   const struct phyr_soft_info *info)
+{
+	if (config->dirty && !info->dirty)
+		return not_there(soft, 0, NULL, 0, "dirty: the hardware does not set dirty bits");
+	if (config->force_snoop && !info->snoop)
+		return not_there(soft, 0, NULL, 0,
+				 "force_snoop: the hardware has no snoop control");
+	if (config->levels > info->levels)
+		return not_there(soft, config->levels, "levels", info->levels,
+				 "the hardware does not have so many levels");
+	soft->table.dirty = config->dirty;
+	soft->table.force_snoop = config->force_snoop;
+	if (config->levels)
+		soft->table.levels = config->levels;
+	soft->table.bbm = is_arm(soft->table.format) ? info->bbm : 0;
+	return 0;
+}
+
+static int no_such_table(struct soft *soft, int err, const char *hint)
+{
+	return env_fail(soft->iommu.env, .err = err, .call = "phyr_soft_create",
+			.index = soft->table.levels, .index_of = "levels",
+			.addr = soft->table.page_sizes, .limit = soft->table.oa_bits, .hint = hint);
 }
 
 /* Find out whether such tables can be made, by making one. */
-static int try_table(struct soft *soft, bool sizes_chosen)
+static int try_table(struct soft *soft, uint64_t sizes_chosen)
 {
 	struct phyr_pgtbl *pt;
 	struct phyr_report why;
 	int err = phyr_pgtbl_create_quietly(soft->iommu.env, &soft->table, &pt, &why);
+	uint64_t missing;
 
 	if (err == -EINVAL)
-		return env_fail(soft->iommu.env, .err = sizes_chosen ? -EINVAL : -EOPNOTSUPP,
-				.call = "phyr_soft_create", .index = soft->table.levels,
-				.index_of = "levels", .addr = soft->table.page_sizes,
-				.limit = soft->table.oa_bits,
-				.hint = "the format has no such levels, page sizes or addresses");
+		return no_such_table(soft, sizes_chosen ? -EINVAL : -EOPNOTSUPP, why.hint);
 	if (err) {
 		why.call = "phyr_soft_create";
 		return phyr_env_report(soft->iommu.env, &why);
 	}
+	missing = sizes_chosen & ~phyr_pgtbl_page_sizes(pt);
 	phyr_pgtbl_destroy(pt);
-	return 0;
+	return missing ? no_such_table(soft, -EINVAL,
+				       "the format does not have all of these page sizes")
+		       : 0;
 }
 
 /* Choose what all tables of this backend are made of. */
@@ -253,7 +337,9 @@ static int choose_table(struct soft *soft, const struct phyr_soft_config *config
 	int err;
 
 	soft->hw->get_info(soft->hw, &info);
-	err = choose_format(soft, config->format, info.formats);
+	err = choose_format(soft, config, &info);
+	if (!err)
+		err = choose_features(soft, config, &info);
 	if (err)
 		return err;
 	if (config->page_sizes & ~info.aperture.page_sizes)
@@ -265,7 +351,6 @@ static int choose_table(struct soft *soft, const struct phyr_soft_config *config
 				.hint = "the hardware does not snoop: the environment's "
 					"flush_lines is needed");
 	soft->table.size = sizeof(soft->table);
-	soft->table.levels = info.levels < USUAL_LEVELS ? info.levels : USUAL_LEVELS;
 	soft->table.oa_bits = info.oa_bits;
 	soft->table.noncoherent = info.noncoherent;
 	soft->table.page_sizes = config->page_sizes ? config->page_sizes : info.aperture.page_sizes;

@@ -56,7 +56,7 @@ struct rig_kind {
 
 /* The kinds that the suite runs over, from 0; NULL: no more. */
 const struct rig_kind *rig_kind(unsigned i);
-#define RIG_MAX_KINDS 8
+#define RIG_MAX_KINDS 16
 
 struct rig {
 	const struct rig_kind *kind;

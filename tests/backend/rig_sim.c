@@ -160,11 +160,16 @@ const struct rig_machine rig_sim_machine = {
 	.outside = sim_outside,
 };
 
-#define SOFT(title, pgtbl, scattered)                                                          \
-	{                                                                                      \
-		.name = (title), .machine = &rig_sim_machine, .translates = true,              \
-		.write_only = (pgtbl) == PHYR_PGTBL_VTDSS, .data = DATA, .device_last = ~0ull, \
-		.format = (pgtbl), .scatter = (scattered)                                      \
+/* Others cannot forbid reading what may be written. */
+#define HAS_WRITE_ONLY(pgtbl)                                          \
+	((pgtbl) == PHYR_PGTBL_VTDSS || (pgtbl) == PHYR_PGTBL_AMDV1 || \
+	 (pgtbl) == PHYR_PGTBL_ARM64_S2)
+
+#define SOFT(title, pgtbl, scattered)                                                    \
+	{                                                                                \
+		.name = (title), .machine = &rig_sim_machine, .translates = true,        \
+		.write_only = HAS_WRITE_ONLY(pgtbl), .data = DATA, .device_last = ~0ull, \
+		.format = (pgtbl), .scatter = (scattered)                                \
 	}
 
 static const struct rig_kind kinds[] = {
@@ -172,6 +177,11 @@ static const struct rig_kind kinds[] = {
 	SOFT("soft vtdss huge", PHYR_PGTBL_VTDSS, PHYR_SIM_HUGE),
 	SOFT("soft x86_64 single", PHYR_PGTBL_X86_64, PHYR_SIM_SINGLE),
 	SOFT("soft x86_64 linear", PHYR_PGTBL_X86_64, PHYR_SIM_LINEAR),
+	SOFT("soft amdv1 mixed", PHYR_PGTBL_AMDV1, PHYR_SIM_MIXED),
+	SOFT("soft amdv1 linear", PHYR_PGTBL_AMDV1, PHYR_SIM_LINEAR),
+	SOFT("soft arm64_s1 huge", PHYR_PGTBL_ARM64_S1, PHYR_SIM_HUGE),
+	SOFT("soft arm64_s2 mixed", PHYR_PGTBL_ARM64_S2, PHYR_SIM_MIXED),
+	SOFT("soft riscv64 linear", PHYR_PGTBL_RISCV64, PHYR_SIM_LINEAR),
 	{.name = "direct",
 	 .machine = &rig_sim_machine,
 	 .data = DATA,

@@ -150,6 +150,96 @@ static void format_is_chosen(void **state)
 	assert_int_equal(format_of(NULL), PHYR_PGTBL_X86_64);
 }
 
+/* What the hardware is told of a table of such a configuration. */
+static struct phyr_soft_table told_of(const struct phyr_soft_config *config)
+{
+	struct phyr_iommu *iommu = make(config);
+	struct phyr_domain *domain = make_domain(iommu);
+	struct phyr_soft_table table;
+
+	assert_int_equal(phyr_domain_attach(domain, 0), 0);
+	table = fake.devices[0].table;
+	phyr_domain_detach(domain, 0);
+	phyr_domain_destroy(domain);
+	phyr_iommu_destroy(iommu);
+	return table;
+}
+
+#define TOLD_OF(...) \
+	told_of(&(struct phyr_soft_config){.size = sizeof(struct phyr_soft_config), __VA_ARGS__})
+
+static void all_formats(void)
+{
+	fake.info.formats = 0x7e;
+	fake.info.granules = 0x15000;
+	fake.info.levels = 6;
+	fake.info.dirty = true;
+	fake.info.snoop = true;
+	fake.info.aperture.page_sizes = ~0xfffull;
+}
+
+static void hardware_is_told(void **state)
+{
+	struct phyr_soft_table table;
+
+	all_formats();
+	table = TOLD_OF(.format = PHYR_PGTBL_VTDSS, .force_snoop = true);
+	assert_int_equal(table.levels, 4);
+	assert_int_equal(table.granule_lg2, 12);
+	assert_int_equal(table.ia_bits, 48);
+	assert_int_equal(table.oa_bits, 0);
+	assert_false(table.dirty);
+	table = TOLD_OF(.format = PHYR_PGTBL_X86_64, .levels = 5, .dirty = true);
+	assert_int_equal(table.levels, 5);
+	assert_int_equal(table.ia_bits, 56);
+	assert_true(table.dirty);
+	table = TOLD_OF(.format = PHYR_PGTBL_AMDV1, .levels = 6);
+	assert_int_equal(table.levels, 6);
+	assert_int_equal(table.ia_bits, 64);
+	table = TOLD_OF(.format = PHYR_PGTBL_RISCV64, .levels = 3);
+	assert_int_equal(table.ia_bits, 38);
+	table = TOLD_OF(.format = PHYR_PGTBL_ARM64_S1);
+	assert_int_equal(table.levels, 4);
+	assert_int_equal(table.oa_bits, 52);
+	table = TOLD_OF(.format = PHYR_PGTBL_ARM64_S2, .granule_lg2 = 14);
+	assert_int_equal(table.levels, 3);
+	assert_int_equal(table.granule_lg2, 14);
+	assert_int_equal(table.ia_bits, 48);
+	assert_int_equal(table.root & 0x7fff, 0);
+	table = TOLD_OF(.format = PHYR_PGTBL_ARM64_S1, .granule_lg2 = 16);
+	assert_int_equal(table.levels, 3);
+	assert_int_equal(table.granule_lg2, 16);
+	/* The usual levels, unless the hardware has less. */
+	fake.info.levels = 3;
+	assert_int_equal(TOLD_OF(.format = PHYR_PGTBL_AMDV1).levels, 3);
+}
+
+#define REFUSED(err, ...)                                                                         \
+	refused(&(struct phyr_soft_config){.size = sizeof(struct phyr_soft_config), __VA_ARGS__}, \
+		err)
+
+static void hardware_must_have_it(void **state)
+{
+	all_formats();
+	fake.info.granules = 0;
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_ARM64_S1, .granule_lg2 = 16);
+	fake.info.granules = 0x4000;
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_ARM64_S1);
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_ARM64_S1, .granule_lg2 = 13);
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .granule_lg2 = 14);
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_AMDV1, .levels = 7);
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .levels = 6);
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_RISCV64, .force_snoop = true);
+	REFUSED(-EINVAL, .format = PHYR_PGTBL_VTDSS, .page_sizes = 0x3000);
+	assert_non_null(strstr(t.last.hint, "page sizes"));
+	fake.info.dirty = false;
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .dirty = true);
+	assert_non_null(strstr(t.last.hint, "dirty"));
+	fake.info.snoop = false;
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .force_snoop = true);
+	assert_non_null(strstr(t.last.hint, "force_snoop"));
+}
+
 /* What both hardware and table can do, and a hole that appears with a second device. */
 static void aperture_is_what_both_have(void **state)
 {
@@ -385,6 +475,8 @@ int main(void)
 		TEST(create_refuses),
 		TEST(null_env_is_hosted),
 		TEST(format_is_chosen),
+		TEST(hardware_is_told),
+		TEST(hardware_must_have_it),
 		TEST(aperture_is_what_both_have),
 		TEST(attach_errors),
 		TEST(domain_ids),

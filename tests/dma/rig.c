@@ -72,7 +72,8 @@ static void hw_init(struct rig_hw *hw, const struct rig_config *config)
 
 void rig_init_domain(struct rig *r, const struct rig_config *config)
 {
-	struct phyr_soft_config soft = {sizeof(soft), config->format, config->page_sizes};
+	struct phyr_soft_config soft = {
+		.size = sizeof(soft), .format = config->format, .page_sizes = config->page_sizes};
 
 	memset(r, 0, sizeof(*r));
 	tenv_init(&r->t, NULL);

@@ -51,7 +51,8 @@ static void take_fault(void *arg, const struct phyr_fault *fault)
 
 static void make_backend(struct simrig *r, const struct simrig_config *config)
 {
-	struct phyr_soft_config soft = {sizeof(soft), config->format, config->page_sizes};
+	struct phyr_soft_config soft = {
+		.size = sizeof(soft), .format = config->format, .page_sizes = config->page_sizes};
 
 	if (config->format)
 		assert_int_equal(
