@@ -486,8 +486,9 @@ static void sees_what_was_written_back(void **state)
 		put(&rig, &t->leaf);
 		rig.hw->invalidate(rig.hw, DOMAIN, 0, ~(uint64_t)0);
 		reads(&rig, t, t->ends[0], 0);
-		/* A byte of it brings its whole line, and none else. */
+		/* A byte brings its whole line, and none beside it. */
 		flush(&rig, t->leaf.at - 64, 1);
+		flush(&rig, (t->leaf.at + t->leaf.nr * 8 + 63) & ~63u, 1);
 		rig.hw->invalidate(rig.hw, DOMAIN, 0, ~(uint64_t)0);
 		reads(&rig, t, t->ends[0], 0);
 		flush(&rig, t->leaf.at, t->leaf.nr * 8);

@@ -21,7 +21,8 @@ IO = {"map": str, "iommu": str, "ios": int, "bytes": int, "seconds": NUMBER, "io
       "read_back": bool, "sha256": (str, type(None))}
 IO_TOP = {"version": str, "target": str, "rw": str, "bs_min": int, "bs_max": int, "iodepth": int,
           "threads": int, "runtime_s": (*NUMBER, type(None)), "rate_bytes_s": (int, type(None)),
-          "rate_iops": (int, type(None)), "timeout_s": NUMBER, "trim_percent": int, "interrupt": bool, "scatter": (str, type(None)),
+          "rate_iops": (int, type(None)), "timeout_s": NUMBER, "trim_percent": int, "interrupt": bool, "format": (str, type(None)),
+          "scatter": (str, type(None)),
           "seed": int, "stopped": bool, "rows": [IO]}
 BENCH = {"name": str, "ns": NUMBER, "min_ns": NUMBER, "per": str, "ratio": NUMBER, "limit": str}
 LIMITS = {"memset_ns": NUMBER, "copy_ns": NUMBER, "l1_load_ns": NUMBER, "atomic_ns": NUMBER,

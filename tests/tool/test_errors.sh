@@ -40,6 +40,9 @@ expect 2 "destroy-data to allow it$" io $nowhere --rw write
 expect 2 "kernel's IOMMU: vfio or iommufd" io $nowhere --iommu none
 expect 2 "kernel's IOMMU: vfio or iommufd" io $nowhere --iommu soft
 expect 2 "--scatter is for sim:FILE" io $nowhere --scatter mixed
+expect 2 "--format is of phyr's own page tables" io $nowhere --format amdv1
+expect 2 "--format is of phyr's own page tables" io "$img" --format amdv1 --iommu none
+expect 2 "one of x86_64, vtdss, amdv1, arm64_s1, arm64_s2, riscv64" io "$img" --format sv39
 expect 2 "--create is for sim:FILE" io $nowhere --create 1m --rw write
 expect 2 "for a real device" io "$img" --iommu vfio
 expect 2 "for a real device" io "$img" --iommu iommufd

@@ -37,6 +37,11 @@ for iommu in soft none; do
 	"$phyr" io "sim:$dir/mix" --create 24m --rw randrw --bs 512-1m --iodepth 16 --io-size 48m \
 		--verify --map $all --iommu $iommu --seed 7
 done
+for format in x86_64 vtdss amdv1 arm64_s1 arm64_s2 riscv64; do
+	io 4 'top["format"] and all(r["bytes"] == 8 << 20 and r["read_back"] and not r["faults"] for r in rows)' \
+		"sim:$dir/mix" --destroy-data --rw randrw --bs 4k-2m --iodepth 8 --io-size 8m --verify \
+		--map $all --format $format --scatter huge --seed 10
+done
 for scatter in single huge linear; do
 	"$phyr" io "sim:$dir/mix" --destroy-data --rw randrw --bs 4k-2m --iodepth 8 --io-size 16m \
 		--verify --map $all --scatter $scatter --seed 8

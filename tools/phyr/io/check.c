@@ -49,6 +49,10 @@ static int check_sim(const struct io_opts *opts)
 		return cli_error(EXIT_USAGE, COMMAND,
 				 "--scatter is for sim:FILE; a real machine's memory lies as it "
 				 "does");
+	if (opts->format && opts->iommu != PHYR_IOMMU_SOFT)
+		return cli_error(EXIT_USAGE, COMMAND,
+				 "--format is of phyr's own page tables: sim:FILE with --iommu "
+				 "soft");
 	if (opts->pci && opts->create)
 		return cli_error(EXIT_USAGE, COMMAND, "--create is for sim:FILE");
 	return 0;

@@ -144,6 +144,8 @@ static void add_opts(struct json_object *top, const struct io_opts *o)
 	json_add_double(top, "timeout_s", 3, (double)o->timeout_ns / 1e9);
 	json_add_number(top, "trim_percent", o->trim);
 	json_add_flag(top, "interrupt", o->interrupt);
+	json_add_text(top, "format",
+		      o->format ? io_format_names[o->format - PHYR_PGTBL_X86_64] : NULL);
 	json_add_text(top, "scatter", o->pci ? NULL : io_scatter_names[o->scatter]);
 	json_add_number(top, "seed", o->seed);
 }

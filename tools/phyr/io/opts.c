@@ -10,6 +10,8 @@
 const char *const io_rw_names[] = {"read", "write", "randread", "randwrite", "randrw", NULL};
 const char *const io_map_names[] = {"perpage", "oneshot", "twostep", "registered", NULL};
 const char *const io_iommu_names[] = {"default", "none", "soft", "vfio", "iommufd", NULL};
+const char *const io_format_names[] = {"x86_64",   "vtdss",   "amdv1", "arm64_s1",
+				       "arm64_s2", "riscv64", NULL};
 const char *const io_scatter_names[] = {"mixed", "single", "huge", "linear", NULL};
 
 static const char usage[] =
@@ -37,6 +39,9 @@ static const char usage[] =
 	"  --map MODE[,MODE…]   perpage, oneshot, twostep, registered (oneshot); a row each\n"
 	"  --iommu WHICH        sim: soft (phyr's page tables, a simulated IOMMU) or none (soft);\n"
 	"                       pci: vfio or iommufd (default: iommufd where it is there)\n"
+	"  --format NAME        sim: of the page tables: vtdss, x86_64, amdv1, arm64_s1, "
+	"arm64_s2,\n"
+	"                       riscv64 (vtdss)\n"
 	"  --scatter HOW        sim: how memory lies: mixed, single, huge, linear (mixed)\n"
 	"  --verify             stamp each block with LBA, generation, checksum; check what is "
 	"read\n"
@@ -67,6 +72,7 @@ enum {
 	OPT_INTERRUPT,
 	OPT_MAP,
 	OPT_IOMMU,
+	OPT_FORMAT,
 	OPT_SCATTER,
 	OPT_VERIFY,
 	OPT_CHECKSUM,
@@ -92,6 +98,7 @@ static const struct option long_options[] = {
 	{"interrupt", no_argument, NULL, OPT_INTERRUPT},
 	{"map", required_argument, NULL, OPT_MAP},
 	{"iommu", required_argument, NULL, OPT_IOMMU},
+	{"format", required_argument, NULL, OPT_FORMAT},
 	{"scatter", required_argument, NULL, OPT_SCATTER},
 	{"verify", no_argument, NULL, OPT_VERIFY},
 	{"checksum", no_argument, NULL, OPT_CHECKSUM},
@@ -206,6 +213,9 @@ static int take_choice(int option, const char *arg, struct io_opts *opts)
 	} else if (option == OPT_IOMMU) {
 		err = parse_choice("iommu", arg, io_iommu_names, &i);
 		opts->iommu = (enum phyr_iommu_choice)i;
+	} else if (option == OPT_FORMAT) {
+		err = parse_choice("format", arg, io_format_names, &i);
+		opts->format = (enum phyr_pgtbl_format)(i + PHYR_PGTBL_X86_64);
 	} else {
 		err = parse_choice("scatter", arg, io_scatter_names, &i);
 		opts->scatter = (enum phyr_sim_scatter)i;
@@ -260,6 +270,7 @@ static int take_option(int option, const char *arg, struct io_opts *opts)
 		return parse_maps(arg, opts);
 	case OPT_RW:
 	case OPT_IOMMU:
+	case OPT_FORMAT:
 	case OPT_SCATTER:
 		return take_choice(option, arg, opts);
 	default:

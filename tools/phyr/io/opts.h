@@ -16,6 +16,8 @@ extern const char *const io_rw_names[];
 extern const char *const io_map_names[];
 extern const char *const io_iommu_names[];
 extern const char *const io_scatter_names[];
+/* By enum phyr_pgtbl_format, less 1. */
+extern const char *const io_format_names[];
 
 struct io_opts {
 	const char *target; /* as given, "sim:FILE" or "pci:ADDRESS" */
@@ -33,6 +35,7 @@ struct io_opts {
 	uint64_t timeout_ns; /* of a command */
 	uint64_t trim;       /* percent of writes that deallocate */
 	enum phyr_iommu_choice iommu;
+	enum phyr_pgtbl_format format; /* 0: not chosen */
 	enum io_map maps[NR_MAPS];
 	unsigned nr_maps;
 	enum phyr_sim_scatter scatter;

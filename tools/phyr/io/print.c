@@ -35,6 +35,8 @@ static void print_heading(const struct io_opts *o, const char *iommu)
 	if (o->bs_max != o->bs_min)
 		printf("-%s", cli_size(o->bs_max, high));
 	printf("  iodepth %" PRIu64 "  iommu %s", o->iodepth, iommu);
+	if (o->format)
+		printf("  format %s", io_format_names[o->format - PHYR_PGTBL_X86_64]);
 	if (!o->pci)
 		printf("  scatter %s", io_scatter_names[o->scatter]);
 	printf("  seed %" PRIu64 "%s\n", o->seed, o->verify ? "  verified" : "");

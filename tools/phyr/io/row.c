@@ -67,6 +67,7 @@ static int open_target(struct trial *s, struct io_row *row)
 	const struct io_opts *o = s->run->opts;
 	struct phyr_opts opts = {.size = sizeof(opts),
 				 .iommu = o->iommu,
+				 .format = o->format,
 				 .writable = rw_writes(o->rw),
 				 .sim = s->sim,
 				 .report = cli_take_report,
