@@ -152,12 +152,13 @@ static void make_machine(const struct kind *kind, bool noncoherent)
 		r.t.env.flush_lines = flush;
 }
 
-static void begin(const struct kind *kind, bool noncoherent)
+static void begin_with(const struct kind *kind, bool noncoherent, bool dirty)
 {
 	const struct phyr_soft_config config = {.size = sizeof(config),
 						.format = kind->format,
 						.levels = kind->levels,
-						.granule_lg2 = kind->granule_lg2};
+						.granule_lg2 = kind->granule_lg2,
+						.dirty = dirty};
 
 	memset(&r, 0, sizeof(r));
 	r.kind = kind;
@@ -169,6 +170,16 @@ static void begin(const struct kind *kind, bool noncoherent)
 	assert_int_equal(phyr_domain_attach(r.domain, SOURCE), 0);
 	assert_int_equal(phyr_domain_merge_boundary(r.domain), r.granule - 1);
 	r.last = phyr_sim_regime_last(&r.regime);
+}
+
+static void begin(const struct kind *kind, bool noncoherent)
+{
+	begin_with(kind, noncoherent, false);
+}
+
+static void begin_dirty(const struct kind *kind)
+{
+	begin_with(kind, false, true);
 }
 
 static void end(void)
@@ -349,6 +360,51 @@ static void without_snooping(void **state)
 	}
 }
 
+static uint64_t entry_of(uint64_t iova)
+{
+	const struct sim_view view = {read_memory, NULL};
+	struct sim_leaf leaf;
+
+	assert_int_equal(phyr_sim_walk(&r.regime, &view, iova, &leaf), 0);
+	return leaf.entry;
+}
+
+/* A write marks the leaf that it goes through, and no other; a read none, once it was used. */
+static void check_marks(const struct slot *slot)
+{
+	uint64_t first = slot->iova, last = slot->iova + slot->len - r.granule, v = 1;
+	uint64_t before[2], written;
+
+	assert_int_equal(phyr_sim_dma_read(r.sdev, first, &v, sizeof(v)), 0);
+	assert_int_equal(phyr_sim_dma_read(r.sdev, last, &v, sizeof(v)), 0);
+	before[0] = entry_of(first);
+	before[1] = entry_of(last);
+	assert_int_equal(phyr_sim_dma_read(r.sdev, first + 8, &v, sizeof(v)), 0);
+	assert_int_equal(entry_of(first), before[0]);
+	assert_int_equal(phyr_sim_dma_write(r.sdev, first, &v, sizeof(v)), 0);
+	written = entry_of(first);
+	assert_int_not_equal(written, before[0]);
+	assert_true(is_pow2(written ^ before[0]));
+	assert_int_equal(entry_of(last), before[1]);
+	assert_int_equal(phyr_sim_dma_write(r.sdev, first, &v, sizeof(v)), 0);
+	assert_int_equal(entry_of(first), written);
+}
+
+static void writes_are_marked(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct slot slot = {512 * MIB - MIB, MIB, 6 * MIB};
+
+		begin_dirty(&kinds[i]);
+		assert_true(r.regime.table.dirty);
+		assert_int_equal(map(&slot), 0);
+		check_marks(&slot);
+		check_slot(&slot);
+		unmap(&slot);
+		end();
+	}
+}
+
 /* Pages and larger leaves, in tables of which parts stay empty. */
 static const struct slot four = {512 * MIB - MIB, MIB, 6 * MIB};
 
@@ -438,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_reach_what_is_mapped),
 		cmocka_unit_test(without_snooping),
+		cmocka_unit_test(writes_are_marked),
 		cmocka_unit_test(a_missing_flush_is_seen),
 	};
 
