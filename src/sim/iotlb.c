@@ -25,7 +25,8 @@ void phyr_sim_iotlb_fini(struct sim_iotlb *tlb)
 static struct sim_iotlb_entry *set_of(struct sim_iotlb *tlb, uint32_t domain, uint64_t tag,
 				      unsigned lg2)
 {
-	uint64_t key = (tag ^ (uint64_t)domain << 40 ^ (uint64_t)lg2 << 56) * 0x9e3779b97f4a7c15u;
+	/* The size counts low: leaves of many sizes over one iova are not to meet in one set. */
+	uint64_t key = ((tag << 6 | lg2) ^ (uint64_t)domain << 40) * 0x9e3779b97f4a7c15u;
 
 	return &tlb->entries[(key >> 32 & (tlb->sets - 1)) * tlb->ways];
 }
