@@ -152,17 +152,22 @@ static void make_machine(const struct kind *kind, bool noncoherent)
 		r.t.env.flush_lines = flush;
 }
 
-static void begin_with(const struct kind *kind, bool noncoherent, bool dirty)
+struct choices {
+	bool noncoherent, dirty, force_snoop;
+};
+
+static void begin_with(const struct kind *kind, struct choices c)
 {
 	const struct phyr_soft_config config = {.size = sizeof(config),
 						.format = kind->format,
 						.levels = kind->levels,
 						.granule_lg2 = kind->granule_lg2,
-						.dirty = dirty};
+						.dirty = c.dirty,
+						.force_snoop = c.force_snoop};
 
 	memset(&r, 0, sizeof(r));
 	r.kind = kind;
-	make_machine(kind, noncoherent);
+	make_machine(kind, c.noncoherent);
 	r.granule = 1ull << kind->granule_lg2;
 	assert_int_equal(phyr_soft_create(&r.t.env, &r.hw, &config, &r.iommu), 0);
 	assert_int_equal(phyr_domain_create(r.iommu, &r.domain), 0);
@@ -174,12 +179,7 @@ static void begin_with(const struct kind *kind, bool noncoherent, bool dirty)
 
 static void begin(const struct kind *kind, bool noncoherent)
 {
-	begin_with(kind, noncoherent, false);
-}
-
-static void begin_dirty(const struct kind *kind)
-{
-	begin_with(kind, false, true);
+	begin_with(kind, (struct choices){.noncoherent = noncoherent});
 }
 
 static void end(void)
@@ -211,12 +211,17 @@ static uint64_t addr_of(uint64_t offset)
 	return addr;
 }
 
-static int map(const struct slot *slot)
+static int map_for(const struct slot *slot, unsigned prot)
 {
 	struct phyr_cursor cur;
 
 	assert_int_equal(phyr_cursor_init_at(&cur, &r.list, slot->offset, slot->len), 0);
-	return phyr_domain_map(r.domain, slot->iova, r.list.space, &cur, PHYR_READ | PHYR_WRITE);
+	return phyr_domain_map(r.domain, slot->iova, r.list.space, &cur, prot);
+}
+
+static int map(const struct slot *slot)
+{
+	return map_for(slot, PHYR_READ | PHYR_WRITE);
 }
 
 static void unmap(struct slot *slot)
@@ -395,13 +400,64 @@ static void writes_are_marked(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct slot slot = {512 * MIB - MIB, MIB, 6 * MIB};
 
-		begin_dirty(&kinds[i]);
+		begin_with(&kinds[i], (struct choices){.dirty = true});
 		assert_true(r.regime.table.dirty);
 		assert_int_equal(map(&slot), 0);
 		check_marks(&slot);
 		check_slot(&slot);
 		unmap(&slot);
 		end();
+	}
+}
+
+/* What a leaf says that was mapped for @prot, and what a device may do then. */
+static void check_rights(unsigned prot, bool snoops)
+{
+	struct slot slot = {512 * MIB - MIB, MIB, 6 * MIB};
+	const struct sim_view view = {read_memory, NULL};
+	enum phyr_pgtbl_format format = r.kind->format;
+	bool reads = format == PHYR_PGTBL_X86_64 || format == PHYR_PGTBL_ARM64_S1 ||
+		     format == PHYR_PGTBL_RISCV64;
+	bool uncached = format == PHYR_PGTBL_X86_64 || format == PHYR_PGTBL_ARM64_S1 ||
+			format == PHYR_PGTBL_ARM64_S2;
+	unsigned want = prot & ~(uncached ? 0u : PHYR_MMIO) & 7;
+	struct phyr_translation tr;
+	struct sim_leaf leaf;
+	uint64_t v = 0;
+
+	if (reads)
+		want |= PHYR_READ;
+	assert_int_equal(map_for(&slot, prot), 0);
+	for (uint64_t at = 0; at < slot.len; at += MIB) {
+		assert_int_equal(phyr_sim_walk(&r.regime, &view, slot.iova + at, &leaf), 0);
+		assert_int_equal(phyr_domain_translate(r.domain, slot.iova + at, &tr), 0);
+		assert_int_equal(leaf.prot, want);
+		assert_int_equal(tr.prot & ~(unsigned)PHYR_MMIO, want & ~(unsigned)PHYR_MMIO);
+		assert_int_equal(leaf.snoop, snoops && !(prot & PHYR_MMIO));
+		assert_int_equal(!phyr_sim_dma_read(r.sdev, slot.iova + at, &v, 8),
+				 !!(want & PHYR_READ));
+		assert_int_equal(!phyr_sim_dma_write(r.sdev, slot.iova + at, &v, 8),
+				 !!(want & PHYR_WRITE));
+	}
+	unmap(&slot);
+}
+
+static void rights_are_kept(void **state)
+{
+	static const unsigned prots[] = {PHYR_READ, PHYR_WRITE, PHYR_READ | PHYR_WRITE,
+					 PHYR_READ | PHYR_MMIO, PHYR_READ | PHYR_WRITE | PHYR_MMIO};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		bool snoops =
+			kinds[i].format == PHYR_PGTBL_VTDSS || kinds[i].format == PHYR_PGTBL_AMDV1;
+
+		for (unsigned dirty = 0; dirty < 2; dirty++) {
+			begin_with(&kinds[i],
+				   (struct choices){.dirty = dirty, .force_snoop = snoops});
+			for (unsigned p = 0; p < ARRAY_SIZE(prots); p++)
+				check_rights(prots[p], snoops);
+			end();
+		}
 	}
 }
 
@@ -494,6 +550,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_reach_what_is_mapped),
 		cmocka_unit_test(without_snooping),
+		cmocka_unit_test(rights_are_kept),
 		cmocka_unit_test(writes_are_marked),
 		cmocka_unit_test(a_missing_flush_is_seen),
 	};
