@@ -32,29 +32,30 @@ static const struct kind {
 	const char *name;
 	enum phyr_pgtbl_format format;
 	unsigned levels, granule_lg2, oa_bits, bbm;
+	unsigned iova_bits; /* that it comes to */
 } kinds[] = {
-	{"vtdss 3", PHYR_PGTBL_VTDSS, 3, 12, 0, 0},
-	{"vtdss", PHYR_PGTBL_VTDSS, 0, 12, 0, 0},
-	{"vtdss 5, 52 bits", PHYR_PGTBL_VTDSS, 5, 12, 52, 0},
-	{"x86_64", PHYR_PGTBL_X86_64, 0, 12, 0, 0},
-	{"x86_64 5", PHYR_PGTBL_X86_64, 5, 12, 0, 0},
-	{"amdv1 3", PHYR_PGTBL_AMDV1, 3, 12, 0, 0},
-	{"amdv1", PHYR_PGTBL_AMDV1, 0, 12, 0, 0},
-	{"amdv1 6", PHYR_PGTBL_AMDV1, 6, 12, 52, 0},
-	{"arm64_s1 3", PHYR_PGTBL_ARM64_S1, 3, 12, 0, 0},
-	{"arm64_s1", PHYR_PGTBL_ARM64_S1, 0, 12, 0, 1},
-	{"arm64_s1 16K", PHYR_PGTBL_ARM64_S1, 0, 14, 0, 0},
-	{"arm64_s1 64K", PHYR_PGTBL_ARM64_S1, 0, 16, 0, 2},
-	{"arm64_s1, 52 bits", PHYR_PGTBL_ARM64_S1, 0, 12, 52, 0},
-	{"arm64_s1 16K, 52 bits", PHYR_PGTBL_ARM64_S1, 0, 14, 52, 0},
-	{"arm64_s1 64K, 52 bits", PHYR_PGTBL_ARM64_S1, 0, 16, 52, 0},
-	{"arm64_s2", PHYR_PGTBL_ARM64_S2, 0, 12, 0, 0},
-	{"arm64_s2 16K", PHYR_PGTBL_ARM64_S2, 0, 14, 0, 0},
-	{"arm64_s2 64K", PHYR_PGTBL_ARM64_S2, 0, 16, 0, 0},
-	{"arm64_s2 16K, 52 bits", PHYR_PGTBL_ARM64_S2, 0, 14, 52, 0},
-	{"riscv64 3", PHYR_PGTBL_RISCV64, 3, 12, 0, 0},
-	{"riscv64", PHYR_PGTBL_RISCV64, 0, 12, 0, 0},
-	{"riscv64 5", PHYR_PGTBL_RISCV64, 5, 12, 0, 0},
+	{"vtdss 3", PHYR_PGTBL_VTDSS, 3, 12, 0, 0, 39},
+	{"vtdss", PHYR_PGTBL_VTDSS, 0, 12, 0, 0, 48},
+	{"vtdss 5, 52 bits", PHYR_PGTBL_VTDSS, 5, 12, 52, 0, 57},
+	{"x86_64", PHYR_PGTBL_X86_64, 0, 12, 0, 0, 47},
+	{"x86_64 5", PHYR_PGTBL_X86_64, 5, 12, 0, 0, 56},
+	{"amdv1 3", PHYR_PGTBL_AMDV1, 3, 12, 0, 0, 39},
+	{"amdv1", PHYR_PGTBL_AMDV1, 0, 12, 0, 0, 48},
+	{"amdv1 6", PHYR_PGTBL_AMDV1, 6, 12, 52, 0, 64},
+	{"arm64_s1 3", PHYR_PGTBL_ARM64_S1, 3, 12, 0, 0, 39},
+	{"arm64_s1", PHYR_PGTBL_ARM64_S1, 0, 12, 0, 1, 48},
+	{"arm64_s1 16K", PHYR_PGTBL_ARM64_S1, 0, 14, 0, 0, 48},
+	{"arm64_s1 64K", PHYR_PGTBL_ARM64_S1, 0, 16, 0, 2, 48},
+	{"arm64_s1, 52 bits", PHYR_PGTBL_ARM64_S1, 0, 12, 52, 0, 48},
+	{"arm64_s1 16K, 52 bits", PHYR_PGTBL_ARM64_S1, 0, 14, 52, 0, 48},
+	{"arm64_s1 64K, 52 bits", PHYR_PGTBL_ARM64_S1, 0, 16, 52, 0, 48},
+	{"arm64_s2", PHYR_PGTBL_ARM64_S2, 0, 12, 0, 0, 48},
+	{"arm64_s2 16K", PHYR_PGTBL_ARM64_S2, 0, 14, 0, 0, 48},
+	{"arm64_s2 64K", PHYR_PGTBL_ARM64_S2, 0, 16, 0, 0, 48},
+	{"arm64_s2 16K, 52 bits", PHYR_PGTBL_ARM64_S2, 0, 14, 52, 0, 48},
+	{"riscv64 3", PHYR_PGTBL_RISCV64, 3, 12, 0, 0, 38},
+	{"riscv64", PHYR_PGTBL_RISCV64, 0, 12, 0, 0, 47},
+	{"riscv64 5", PHYR_PGTBL_RISCV64, 5, 12, 0, 0, 56},
 };
 
 /* The machine, and its IOMMU with an ear at what it is told of tables. */
@@ -175,6 +176,7 @@ static void begin_with(const struct kind *kind, struct choices c)
 	assert_int_equal(phyr_domain_attach(r.domain, SOURCE), 0);
 	assert_int_equal(phyr_domain_merge_boundary(r.domain), r.granule - 1);
 	r.last = phyr_sim_regime_last(&r.regime);
+	assert_int_equal(r.last, ~0ull >> (64 - kind->iova_bits));
 }
 
 static void begin(const struct kind *kind, bool noncoherent)
