@@ -49,6 +49,8 @@ struct rig_kind {
 	uint64_t data;        /* bytes that a test moves when it moves many */
 	uint64_t device_last; /* the highest address that a device can put on the bus */
 
+	unsigned levels; /* of tables; 0: the backend's choice */
+
 	/* The simulated machine's. */
 	enum phyr_pgtbl_format format; /* of a backend that translates */
 	enum phyr_sim_scatter scatter;

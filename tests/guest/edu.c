@@ -3,7 +3,11 @@
 #include "guest/edu.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <phyr/backend.h>
 
@@ -19,6 +23,11 @@
 
 #define BUFFER  0x40000ull /* of the device's own address space */
 #define WAIT_MS 5000
+
+#define BAR_SIZE       0x100000
+#define CONFIG_COMMAND 4
+#define COMMAND_MEMORY 2u
+#define COMMAND_MASTER 4u
 
 int edu_open_fd(struct edu *edu, struct phyr_env *env, int fd, uint32_t source)
 {
@@ -43,9 +52,67 @@ int edu_open(struct edu *edu, struct phyr_env *env, struct phyr_iommu *iommu, ui
 	return err ? err : edu_open_fd(edu, env, fd, source);
 }
 
+/* Memory and bus master, which a driver would switch on: PCI 3.0, 6.2.2, bits 1 and 2. */
+static int switch_on(const char *dir)
+{
+	char path[128];
+	uint16_t bits;
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/config", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, &bits, 2, CONFIG_COMMAND) != 2)
+		err = -EIO;
+	bits |= COMMAND_MEMORY | COMMAND_MASTER;
+	if (!err && pwrite(fd, &bits, 2, CONFIG_COMMAND) != 2)
+		err = -EIO;
+	close(fd);
+	return err;
+}
+
+static int map_bar(const char *dir, struct phyr_regs *regs)
+{
+	char path[128];
+	void *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/resource0", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	p = mmap(NULL, BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED)
+		return -errno;
+	*regs = (struct phyr_regs){.base = p, .size = BAR_SIZE};
+	return 0;
+}
+
+int edu_open_sysfs(struct edu *edu, const char *device, struct phyr_regs *regs)
+{
+	char dir[96];
+	int err;
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%.32s", device);
+	err = switch_on(dir);
+	err = err ? err : map_bar(dir, regs);
+	if (err)
+		return err;
+	*edu = (struct edu){.regs = regs};
+	if (phyr_regs_read(edu->regs, REG_ID, 4) == ID)
+		return 0;
+	edu_close(edu);
+	return -ENODEV;
+}
+
 void edu_close(struct edu *edu)
 {
-	phyr_pci_close(edu->pci);
+	if (edu->pci)
+		phyr_pci_close(edu->pci);
+	else
+		munmap((void *)edu->regs->base, BAR_SIZE);
 }
 
 void edu_start(struct edu *edu, uint64_t addr, uint64_t len, unsigned access)

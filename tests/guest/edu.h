@@ -15,7 +15,7 @@
 #define EDU_LAST 0xffffffffffull
 
 struct edu {
-	struct phyr_pci *pci;
+	struct phyr_pci *pci; /* NULL: through sysfs */
 	struct phyr_regs *regs;
 };
 
@@ -23,6 +23,8 @@ struct edu {
 int edu_open(struct edu *edu, struct phyr_env *env, struct phyr_iommu *iommu, uint32_t source);
 /* The same by a VFIO descriptor from anywhere. */
 int edu_open_fd(struct edu *edu, struct phyr_env *env, int fd, uint32_t source);
+/* The same through sysfs, of a device that no driver has; regs are kept until it is closed. */
+int edu_open_sysfs(struct edu *edu, const char *device, struct phyr_regs *regs);
 /* Before the device is detached. */
 void edu_close(struct edu *edu);
 

@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import emulator
-from results import Result, RowRun
+from results import Result, RowRun, matches
 
 BOOT_SECONDS = 120
 BETWEEN_SECONDS = 30  # from one check to the next, and to the end
@@ -27,6 +27,8 @@ STALLED_SECONDS = 20  # from the kernel's word that a processor does not go on: 
 LOOK_SECONDS = 0.5    # at the clock
 SHOWN_LINES = 60      # of the log of one that has stopped
 LOG_AT_MOST = 64 << 20
+
+OWN_RAM = 0x30000000
 
 DISKS = (("nvme", 64 << 20), ("nvme2", 32 << 20))
 DEVICES = {"GUEST_NVME": "0000:00:04.0", "GUEST_NVME2": "0000:00:06.0", "GUEST_EDU": "0000:00:05.0",
@@ -49,12 +51,22 @@ class Kind:
     """A guest as it was asked for."""
     name: str
     kernel: str   # as scripts/vm-kernel.sh names it
-    iommu: str    # vfio or iommufd
+    iommu: str    # vfio or iommufd; none: the kernel leaves it alone
     caching: bool # what the table's writer must tell the IOMMU
+    rows: str = "*"  # that make sense there, names or patterns
 
     def environment(self):
         return {**DEVICES, "GUEST_NAME": self.name, "GUEST_IOMMU": self.iommu,
-                "GUEST_CACHING_MODE": str(int(self.caching))}
+                "GUEST_CACHING_MODE": str(int(self.caching)), "GUEST_RAM": hex(OWN_RAM)}
+
+    def runs(self, row, checks):
+        return matches(row.name, self.rows) and row.wants(self.name, checks)
+
+    def kernel_arguments(self):
+        """Where the kernel is to leave the IOMMU alone, it leaves alone 32 MiB of memory, too."""
+        if self.iommu == "none":
+            return f"intel_iommu=off intremap=off memmap=32M${OWN_RAM:#x}"
+        return "intel_iommu=on"
 
 
 def qemu_command(kind, kernel, initramfs, disks, serials, monitor=("-monitor", "none")):
@@ -76,7 +88,8 @@ def qemu_command(kind, kernel, initramfs, disks, serials, monitor=("-monitor", "
             "-object", "memory-backend-ram,id=shm,size=1M,share=on", "-device", "ivshmem-plain,memdev=shm,addr=8",
             "-kernel", str(kernel), "-initrd", str(initramfs),
             "-append",
-            "console=ttyS0 loglevel=7 printk.time=1 intel_iommu=on panic=-1 oops=panic nowatchdog nokaslr maxcpus=1 " + clock()]
+            f"console=ttyS0 loglevel=7 printk.time=1 {kind.kernel_arguments()} panic=-1 oops=panic nowatchdog "
+            f"nokaslr maxcpus=1 {clock()}"]
 
 
 def clock():

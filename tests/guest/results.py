@@ -116,7 +116,7 @@ class RowRun:
         return found, planned
 
     def tap_result(self, verdict, skipped, name, said, behind):
-        name = f"{self.row.name}/{name.split()[0] if name.split() else '?'}"
+        name = f"{self.row.name}/{'-'.join(name.split()) or '?'}"
         if skipped:  # cmocka 1.1.5 writes "not ok" before it
             return Result("skip", name, said)
         if verdict == "ok":

@@ -21,7 +21,7 @@ from guest import Guest, Kind, shell_command
 HERE = Path(__file__).resolve().parent
 KINDS = [Kind(f"{short}-cm{caching}", kernel, iommu, bool(caching))
          for short, kernel, iommu in (("type1", "debian", "vfio"), ("iommufd", "iommufd", "iommufd"))
-         for caching in (0, 1)]
+         for caching in (0, 1)] + [Kind("own", "iommufd", "none", False, "own-*")]
 ON_REQUEST = [Kind("next-cm0", "next", "iommufd", False)]  # run when it is named
 SHOWN_LINES = 200  # of a failed check's output; the log has all
 
@@ -107,7 +107,7 @@ def plan(options):
         rows = [results.Row("run", "program", 600, "*", options.run)]
     else:
         rows = results.read_table(HERE / "checks")
-    chosen = [(kind, [row for row in rows if options.run or row.wants(kind.name, options.checks)])
+    chosen = [(kind, [row for row in rows if options.run or kind.runs(row, options.checks)])
               for kind in chosen_kinds(options.guests)]
     return [(kind, rows) for kind, rows in chosen if rows]
 
