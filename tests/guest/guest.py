@@ -54,10 +54,12 @@ class Kind:
     iommu: str    # vfio or iommufd; none: the kernel leaves it alone
     caching: bool # what the table's writer must tell the IOMMU
     rows: str = "*"  # that make sense there, names or patterns
+    width: int = 48  # of iova, bits: 48, 39
 
     def environment(self):
         return {**DEVICES, "GUEST_NAME": self.name, "GUEST_IOMMU": self.iommu,
-                "GUEST_CACHING_MODE": str(int(self.caching)), "GUEST_RAM": hex(OWN_RAM)}
+                "GUEST_CACHING_MODE": str(int(self.caching)), "GUEST_WIDTH": str(self.width),
+                "GUEST_RAM": hex(OWN_RAM)}
 
     def runs(self, row, checks):
         return matches(row.name, self.rows) and row.wants(self.name, checks)
@@ -82,7 +84,7 @@ def qemu_command(kind, kernel, initramfs, disks, serials, monitor=("-monitor", "
     return ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
             "-M", "q35,kernel-irqchip=off", "-nodefaults", "-display", "none", *monitor, "-no-reboot",
             "-serial", serials[0], "-serial", serials[1],
-            "-device", f"intel-iommu,intremap=on,aw-bits=48,caching-mode={caching},snoop-control=on",
+            "-device", f"intel-iommu,intremap=on,aw-bits={kind.width},caching-mode={caching},snoop-control=on",
             *drives,
             "-device", "edu,addr=5,dma_mask=0xffffffffff", "-device", "edu,addr=7,dma_mask=0xffffffffff",
             "-object", "memory-backend-ram,id=shm,size=1M,share=on", "-device", "ivshmem-plain,memdev=shm,addr=8",

@@ -14,6 +14,7 @@ FORMS = ("program", "script", "cmocka")
 
 GUEST_CHECK = re.compile(r"GUEST CHECK (pass|fail|skip) ([^\s:]+)(?:: *(.*))?$")
 TAP = re.compile(r"(ok|not ok) \d+ (?:- )?(# SKIP )?(.*)$")
+NOT_RUN = " Could not run test"  # cmocka writes it behind a name, and why
 TAP_PLAN = re.compile(r"1\.\.(\d+)$")
 TAP_COMMENT = re.compile(r"# ?(.*\S)")
 
@@ -116,7 +117,7 @@ class RowRun:
         return found, planned
 
     def tap_result(self, verdict, skipped, name, said, behind):
-        name = f"{self.row.name}/{'-'.join(name.split()) or '?'}"
+        name = f"{self.row.name}/{'-'.join(name.partition(NOT_RUN)[0].split()) or '?'}"
         if skipped:  # cmocka 1.1.5 writes "not ok" before it
             return Result("skip", name, said)
         if verdict == "ok":

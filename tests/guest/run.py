@@ -21,7 +21,9 @@ from guest import Guest, Kind, shell_command
 HERE = Path(__file__).resolve().parent
 KINDS = [Kind(f"{short}-cm{caching}", kernel, iommu, bool(caching))
          for short, kernel, iommu in (("type1", "debian", "vfio"), ("iommufd", "iommufd", "iommufd"))
-         for caching in (0, 1)] + [Kind("own", "iommufd", "none", False, "own-*")]
+         for caching in (0, 1)] + [
+             Kind("own", "iommufd", "none", False, "own-*"),
+             Kind("narrow", "iommufd", "iommufd", False, "tables", 39)]
 ON_REQUEST = [Kind("next-cm0", "next", "iommufd", False)]  # run when it is named
 SHOWN_LINES = 200  # of a failed check's output; the log has all
 

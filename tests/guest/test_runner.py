@@ -108,6 +108,10 @@ CASES = {
     "a script skips": (lambda: run(A + "GUEST BEGIN b\nnone here\nGUEST END b 77\n" + C),
                        but(b_one=None, b_two=None, b="skip")),
     "a test fails": (lambda: run(A + B + C.replace("ok 2", "not ok 2").replace("c 0", "c 1")), but(c_y="fail")),
+    "a test could not run": (lambda: run(A + B + C.replace("ok 2 - y", "not ok 2 - y Could not run test: 1 != 2")
+                                         .replace("c 0", "c 1")), but(c_y="fail")),
+    "a test of a kind": (lambda: run(A + B + C.replace("ok 2 - y", "ok 2 - y of-z")),
+                         {**but(c_y=None), "c/y-of-z": "pass"}),
     "a test skips": (lambda: run(A + B + C.replace("ok 2 - y", "not ok 2 # SKIP y")), but(c_y="skip")),
     "tests end early": (lambda: run(A + B + C.replace("ok 2 - y\n", "").replace("c 0", "c 139")),
                         {**but(c_y=None), "c": "fail"}),
