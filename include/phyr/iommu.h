@@ -272,6 +272,89 @@ struct phyr_domain_stats {
 /** Count what the domain has done and holds, over all threads. */
 PHYR_API void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_domain_stats *stats);
 
+/**
+ * A flush queue: what was unmapped waits here, and one invalidation serves all that waits. Iova and
+ * cut-off tables are given back only after an invalidation that began after they were put in.
+ *
+ * **Until then devices may still reach the memory that was unmapped**, by what the hardware has
+ * cached. That ends when a slot of the environment is full and takes one more, at the first put or
+ * poll after max_age_ns, or with phyr_flushq_flush(). So either the memory stays the caller's until
+ * he has flushed, unused for what the device must not see or change; or the device is trusted with
+ * what comes there next. Not for devices that are not, nor for memory that its owner takes back.
+ *
+ * There is no thread and no timer in it: who puts, polls or flushes does the work of all.
+ */
+struct phyr_flushq;
+
+/** What a flush queue is made of; zero it and set size. */
+struct phyr_flushq_config {
+	size_t size; /**< sizeof(struct phyr_flushq_config) */
+	/** How many wait in each slot of the environment, at most; up to 65536. 0: 256 */
+	unsigned entries;
+	/** What is older is flushed at the next put or poll. 0: 10 ms; UINT64_MAX: never */
+	uint64_t max_age_ns;
+};
+
+/**
+ * Make a queue in which nothing waits. It takes entries * 16 bytes for each slot of the
+ * environment, rounded up to a power of two of at least 4 KiB.
+ *
+ * @param domain  borrowed until phyr_flushq_destroy()
+ * @param config  read during the call; NULL: defaults
+ * @param out     written on success
+ * @return 0; -EINVAL unknown size, or entries out of range; -EOPNOTSUPP nothing is translated there;
+ *         -ENOMEM
+ */
+PHYR_API int phyr_flushq_create(struct phyr_domain *domain, const struct phyr_flushq_config *config,
+				struct phyr_flushq **out);
+
+/** Flush, and give it back; nobody else uses it any more. NULL is fine. */
+PHYR_API void phyr_flushq_destroy(struct phyr_flushq *q);
+
+/**
+ * Have iova, and what a gather holds, wait for an invalidation.
+ *
+ * @param iova, len  as phyr_iova_free() of the domain's allocator takes them, which gets them back;
+ *                   len 0: there are none
+ * @param gather     from phyr_domain_unmap() of that iova; empty afterwards. If it holds nothing,
+ *                   there is nothing to wait for: the iova is given back at once.
+ *
+ * Can't fail. Any thread. Invalidates and waits for it where a slot is full, or something is too
+ * old. Whoever finds no iova left can flush and try again.
+ */
+PHYR_API void phyr_flushq_put(struct phyr_flushq *q, uint64_t iova, uint64_t len,
+			      struct phyr_gather *gather);
+
+/**
+ * Flush if something has waited for max_age_ns. Any thread; for who has a timer, or nothing to do.
+ *
+ * @return after how many ns to call again at the latest; UINT64_MAX: nothing waits, or there is no
+ *         max_age_ns
+ */
+PHYR_API uint64_t phyr_flushq_poll(struct phyr_flushq *q);
+
+/**
+ * Invalidate, and wait for it: when this returns, all that was put before the call, by any thread,
+ * is given back, and no device reaches it. Any thread. Where nothing waits, nothing is invalidated.
+ */
+PHYR_API void phyr_flushq_flush(struct phyr_flushq *q);
+
+/** What waits in a queue, and what it has done. Exact while nobody puts or flushes. */
+struct phyr_flushq_stats {
+	uint64_t waiting; /**< entries that wait now */
+	/** Their iova, bytes. It is part of what the domain and its allocator say is in use. */
+	uint64_t waiting_bytes;
+	/** For how long something has waited, at most; 0: nothing waits, or there is no max_age_ns */
+	uint64_t oldest_ns;
+	uint64_t puts;  /**< entries so far; what had nothing to wait for is not one */
+	uint64_t full;  /**< flushes because a slot was full */
+	uint64_t aged;  /**< because something was too old */
+	uint64_t asked; /**< by phyr_flushq_flush() and phyr_flushq_destroy() */
+};
+
+/** Count what waits, over all slots. Any thread. */
+PHYR_API void phyr_flushq_get_stats(struct phyr_flushq *q, struct phyr_flushq_stats *stats);
+
 #ifdef __cplusplus
 }
 #endif

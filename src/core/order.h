@@ -17,6 +17,10 @@
 #define atomic_count_add(p, n) __atomic_fetch_add(p, n, __ATOMIC_RELAXED)
 #define atomic_count_sub(p, n) __atomic_fetch_sub(p, n, __ATOMIC_RELAXED)
 
+/* Add, or put another value there, and get what was there; orders both ways, as the next one does. */
+#define fetch_add(p, n)  __atomic_fetch_add(p, n, __ATOMIC_ACQ_REL)
+#define fetch_swap(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
+
 /* *p = to if it is *from; else *from = *p. Releases what was written before, acquires what is read. */
 #define compare_exchange(p, from, to) \
 	__atomic_compare_exchange_n(p, from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)

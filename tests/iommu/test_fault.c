@@ -107,12 +107,49 @@ static void later_attach(void **state)
 	tenv_fini(&t);
 }
 
+static void flush_queue(void **state)
+{
+	struct phyr_flushq *q = NULL;
+	struct phyr_domain *domain;
+	struct fake fake;
+	struct tenv t;
+	int err;
+
+	tenv_init(&t, NULL);
+	t.env.nr_slots = 4;
+	fake_init(&fake, &t.env, true);
+	assert_int_equal(phyr_domain_create(&fake.iommu, &domain), 0);
+	for (t.fail_at = 1;; t.fail_at++) {
+		int64_t objects = t.live_objects, pages = t.live_pages, locks = t.live_locks;
+
+		tenv_restart(&t);
+		err = phyr_flushq_create(domain, NULL, &q);
+		if (!t.failed)
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_null(q);
+		assert_int_equal(t.reports, 1);
+		assert_int_equal(t.last.err, -ENOMEM);
+		assert_string_equal(t.last.call, "phyr_flushq_create");
+		assert_int_equal(t.live_objects, objects);
+		assert_int_equal(t.live_pages, pages);
+		assert_int_equal(t.live_locks, locks);
+	}
+	assert_int_equal(err, 0);
+	/* The queue, its slots, a ring and a lock for each, a lock for all. */
+	assert_int_equal(t.fail_at, 2 + 2 * 4 + 1 + 1);
+	phyr_flushq_destroy(q);
+	phyr_domain_destroy(domain);
+	tenv_fini(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create),
 		cmocka_unit_test(attach),
 		cmocka_unit_test(later_attach),
+		cmocka_unit_test(flush_queue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
