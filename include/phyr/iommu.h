@@ -277,10 +277,11 @@ PHYR_API void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_doma
  * cut-off tables are given back only after an invalidation that began after they were put in.
  *
  * **Until then devices may still reach the memory that was unmapped**, by what the hardware has
- * cached. That ends when a slot of the environment is full and takes one more, at the first put or
- * poll after max_age_ns, or with phyr_flushq_flush(). So either the memory stays the caller's until
- * he has flushed, unused for what the device must not see or change; or the device is trusted with
- * what comes there next. Not for devices that are not, nor for memory that its owner takes back.
+ * cached. That ends when a slot of the environment is full and takes one more; with
+ * phyr_flushq_flush(); or after max_age_ns, at the next poll, or put that looks at the clock: of a
+ * slot's puts after a flush the first and each eighth do. So either the memory stays the caller's
+ * until he has flushed, unused for what the device must not see or change; or the device is trusted
+ * with what comes there next. Not for devices that are not, nor for memory that its owner takes back.
  *
  * There is no thread and no timer in it: who puts, polls or flushes does the work of all.
  */
@@ -291,7 +292,7 @@ struct phyr_flushq_config {
 	size_t size; /**< sizeof(struct phyr_flushq_config) */
 	/** How many wait in each slot of the environment, at most; up to 65536. 0: 256 */
 	unsigned entries;
-	/** What is older is flushed at the next put or poll. 0: 10 ms; UINT64_MAX: never */
+	/** What is older is flushed as soon as somebody finds out. 0: 10 ms; UINT64_MAX: never */
 	uint64_t max_age_ns;
 };
 
@@ -320,7 +321,7 @@ PHYR_API void phyr_flushq_destroy(struct phyr_flushq *q);
  *                   there is nothing to wait for: the iova is given back at once.
  *
  * Can't fail. Any thread. Invalidates and waits for it where a slot is full, or something is too
- * old. Whoever finds no iova left can flush and try again.
+ * old and it finds out. Whoever finds no iova left can flush and try again.
  */
 PHYR_API void phyr_flushq_put(struct phyr_flushq *q, uint64_t iova, uint64_t len,
 			      struct phyr_gather *gather);

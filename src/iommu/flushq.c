@@ -23,6 +23,8 @@
 #define DEFAULT_ENTRIES    256
 #define MAX_ENTRIES        65536
 #define DEFAULT_MAX_AGE_NS 10000000
+/* A look at the clock costs several times what a put does. */
+#define PUTS_PER_CLOCK 8
 
 struct flushq_slot {
 	struct phyr_lock lock;     /* over what puts write, and taken */
@@ -60,9 +62,9 @@ struct phyr_flushq {
 	uint64_t asked;
 };
 
-/* Have an entry wait in a slot. False: it is full. *first: of those that the next flush takes. */
+/* Have an entry wait in a slot, and count those before it that wait there. False: it is full. */
 static bool slot_put(struct phyr_flushq *q, struct flushq_slot *slot, uint64_t iova, uint64_t len,
-		     struct phyr_gather *gather, bool *first)
+		     struct phyr_gather *gather, uint64_t *before)
 {
 	uint64_t head;
 	bool room;
@@ -72,7 +74,7 @@ static bool slot_put(struct phyr_flushq *q, struct flushq_slot *slot, uint64_t i
 	/* Pairs with the release in slot_give_back(): who reads the place is through with it. */
 	room = head - load_acquire(&slot->tail) < q->entries;
 	if (likely(room)) {
-		*first = head == slot->taken;
+		*before = head - slot->taken;
 		slot->ring[head & q->mask] = (struct phyr_range){iova, len};
 		gather_join(&slot->gather, gather);
 		store_relaxed(&slot->bytes_in, slot->bytes_in + len);
@@ -129,7 +131,7 @@ static void flush_locked(struct phyr_flushq *q, uint64_t *reason)
 
 	gather_none(&all);
 	/*
-	 * Read-modify-writes, as those of flush() and start_clock(): whichever comes second sees what the
+	 * Read-modify-writes, as those of flush() and look_at_clock(): whichever comes second sees what the
 	 * other side did before. So who finds that a flush started after he came had put before the slots
 	 * are looked at; and who puts after that finds the clock stopped, and starts it.
 	 */
@@ -169,8 +171,8 @@ static bool flush_aged(struct phyr_flushq *q, uint64_t oldest, uint64_t now)
 	return true;
 }
 
-/* An entry waits from now on. */
-static void start_clock(struct phyr_flushq *q, bool first)
+/* An entry waits from now on, in its slot the first one since a flush, or one of many. */
+static void look_at_clock(struct phyr_flushq *q, bool first)
 {
 	uint64_t oldest, now;
 
@@ -187,16 +189,17 @@ static void start_clock(struct phyr_flushq *q, bool first)
 
 void phyr_flushq_put(struct phyr_flushq *q, uint64_t iova, uint64_t len, struct phyr_gather *gather)
 {
-	bool first;
+	uint64_t before;
 
 	if (unlikely(gather_holds_nothing(gather))) {
 		if (len)
 			phyr_iova_free(q->domain->iova, iova, len);
 		return;
 	}
-	while (unlikely(!slot_put(q, &q->slots[env_slot(q->env)], iova, len, gather, &first)))
+	while (unlikely(!slot_put(q, &q->slots[env_slot(q->env)], iova, len, gather, &before)))
 		flush(q, &q->full);
-	start_clock(q, first);
+	if (before % PUTS_PER_CLOCK == 0)
+		look_at_clock(q, before == 0);
 }
 
 uint64_t phyr_flushq_poll(struct phyr_flushq *q)

@@ -165,12 +165,30 @@ static void a_poll_finds_what_is_too_old(void **state)
 	fq_check();
 }
 
+/* In a slot that is in use already each eighth put looks at the clock. */
+static void each_eighth_put_looks_at_the_clock(void **state)
+{
+	fq_init(40, MS);
+	for (unsigned i = 0; i < 10; i++)
+		fq_put(1, 0);
+	f.now += MS;
+	for (unsigned i = 10; i < 16; i++)
+		fq_put(1, 0);
+	assert_int_equal(f.syncs, 0);
+	fq_put(1, 0);
+	assert_int_equal(f.syncs, 1);
+	assert_int_equal(fq_stats().aged, 1);
+	assert_int_equal(fq_stats().waiting, 0);
+	fq_check();
+}
+
 /* A clock that another CPU has ahead. */
 static void a_clock_that_goes_back(void **state)
 {
 	fq_init(8, MS);
 	fq_put(1, 1);
 	f.now -= 1000;
+	f.slot = 1;
 	fq_put(1, 1);
 	assert_int_equal(phyr_flushq_poll(f.q), MS);
 	assert_int_equal(fq_stats().oldest_ns, 0);
@@ -303,6 +321,7 @@ int main(void)
 		TEST(a_full_slot_flushes),
 		TEST(a_put_finds_what_is_too_old),
 		TEST(a_poll_finds_what_is_too_old),
+		TEST(each_eighth_put_looks_at_the_clock),
 		TEST(a_clock_that_goes_back),
 		TEST(without_an_age),
 		TEST(default_age),

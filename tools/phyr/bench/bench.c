@@ -44,8 +44,8 @@ static struct {
 	struct note notes[MAX_NOTES];
 } told;
 
-static const struct bench_case *const parts[] = {bench_list, bench_iova, bench_pgtbl, bench_dma,
-						 bench_desc};
+static const struct bench_case *const parts[] = {bench_list,  bench_iova, bench_pgtbl,
+						 bench_iommu, bench_dma,  bench_desc};
 
 /* All samples of each limit, to give their medians. */
 static struct {

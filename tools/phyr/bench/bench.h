@@ -54,7 +54,8 @@ void bench_note(const char *name, double value);
 void bench_sample(double ns, double ratio);
 
 /* The cases of each part, ended by one without a name. */
-extern const struct bench_case bench_list[], bench_iova[], bench_pgtbl[], bench_dma[], bench_desc[];
+extern const struct bench_case bench_list[], bench_iova[], bench_pgtbl[], bench_iommu[],
+	bench_dma[], bench_desc[];
 
 /* Pages of a GiB, scattered: no two neighbours lie together. */
 #define GIB_PAGES ((size_t)262144)
