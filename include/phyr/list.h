@@ -10,8 +10,9 @@
  *   word of one page:  | page address 63..12 | 0x000 |   = the address itself
  *
  * so a scattered page's word is its PRP entry, and its page-table entry once flags are ORed in.
- * Words are CPU-endian. They lie in the struct while they are few, then in linked 4 KiB blocks. The
- * last run stays unpacked in the header: appending to it costs no word.
+ * Words are CPU-endian. They lie in the struct while they are few, then in one block, which grows from
+ * 128 bytes to 4 KiB, then in linked blocks of 4 KiB. The last run stays unpacked in the header:
+ * appending to it costs no word.
  *
  * Threads: a list that nobody appends to may be read by any number of threads. Appending to a list
  * or emptying it ends the use of all cursors over it.
@@ -31,23 +32,25 @@ extern "C" {
 /**
  * A list: its space, first offset, total length and words.
  *
- * Caller's memory; not to be copied by assignment. Read space, len, gap_mask, last, nr_runs freely;
+ * Caller's memory; may be moved while no cursor is in it, not copied. Read space, len, gap_mask, last, nr_runs freely;
  * everything is written by the calls below only.
  */
 struct phyr_list {
 	const struct phyr_space *space; /**< what the addresses mean; NULL: the device's own RAM */
 	struct phyr_env *env;           /**< where blocks come from */
 	uint64_t len;                   /**< bytes, first offset and short last page considered */
-	uint64_t nr_runs;               /**< runs, the open one included */
 	uint64_t gap_mask;     /**< OR of all inner edges: ends of runs and starts of the next */
+	uint64_t nr_runs;      /**< runs, the open one included */
 	uint64_t last;         /**< highest address of any byte, inclusive */
+	uint64_t nr_words;     /**< words written; the open run has none yet */
 	uint64_t first_offset; /**< the first byte's offset in its page */
+	uint64_t nr_room;      /**< words that there is room for */
 	uint64_t open_addr;    /**< the open run's first byte */
 	uint64_t open_len;     /**< its bytes; 0: the list is empty */
-	uint64_t nr_words;     /**< words written; the open run has none yet */
 	uint64_t nr_blocks;    /**< blocks that hold them; 0: they lie in the struct */
 	void *root;            /**< index over the blocks, or the only block */
 	void *tail;            /**< the last block */
+	uint64_t nr_before;    /**< words before it */
 	uint64_t words[PHYR_LIST_INLINE_WORDS];
 };
 
@@ -74,7 +77,7 @@ PHYR_API void phyr_list_reset(struct phyr_list *list);
  * A range that follows the last one in memory joins its run. All others must meet it on page edges:
  * the list's end and the range's start lie on a page unless the list is empty.
  *
- * Cost: O(1). Allocates a 4 KiB block each 510 runs.
+ * Cost: O(1). Allocates a 4 KiB block each 509 runs, smaller ones that double before the first.
  * @return 0; -EINVAL length 0, past 2^64, an inner edge off a page, or a list of 2^64 bytes or more;
  *         -ENOMEM. Nothing changed on failure.
  */
@@ -146,20 +149,46 @@ PHYR_API uint64_t phyr_listv_gap_mask(const struct phyr_listv *listv);
  * it works on a copy. Read left freely.
  */
 struct phyr_cursor {
-	const uint64_t *word; /**< next word */
-	const uint64_t *stop; /**< words from here on are not the inline part's */
+	const uint64_t
+		*word; /**< next word; NULL: what is left is one range, from address skip on */
+	const uint64_t *stop; /**< words before it are left whole, and lie in one block */
 	uint64_t left;        /**< bytes left to give */
-	uint64_t skip;        /**< bytes of the next word's pages that lie before the cursor */
+	uint64_t skip; /**< bytes of the next word's pages, or range, that lie before the cursor */
 	const struct phyr_list *list; /**< list of the words; NULL: there are ranges */
 	const void *block;            /**< block of the words; NULL: they lie in the list */
-	const void *next;             /**< next slice or range */
+	const void *next;             /**< next slice, or this range */
 	uint64_t nr_next;             /**< slices or ranges from there on */
 	uint64_t later;               /**< bytes in those slices */
-	struct phyr_range single;     /**< the range that comes first, if there are ranges */
 };
 
+/** Go through one range; the cursor keeps it itself. Not past 2^64; len 0 gives an empty cursor. */
+static inline void phyr_cursor_init_range(struct phyr_cursor *cur, phyr_addr_t addr, uint64_t len)
+{
+	cur->word = NULL;
+	cur->stop = NULL;
+	cur->left = len;
+	cur->skip = addr;
+	cur->list = NULL;
+	cur->block = NULL;
+	cur->next = NULL;
+	cur->nr_next = 0;
+	cur->later = 0;
+}
+
+/** Out-of-line twin of phyr_cursor_init_range(), for bindings. */
+PHYR_API void phyr_cursor_init_single(struct phyr_cursor *cur, phyr_addr_t addr, uint64_t len);
+
+/** phyr_cursor_init() out of line, for lists that have words, and for bindings. */
+PHYR_API void phyr_cursor_init_list(struct phyr_cursor *cur, const struct phyr_list *list);
+
 /** Start at the list's first byte. */
-PHYR_API void phyr_cursor_init(struct phyr_cursor *cur, const struct phyr_list *list);
+static inline void phyr_cursor_init(struct phyr_cursor *cur, const struct phyr_list *list)
+{
+	if (list->nr_words)
+		phyr_cursor_init_list(cur, list);
+	else
+		phyr_cursor_init_range(cur, list->open_addr, list->len);
+}
 
 /**
  * Start at a byte of the list, and end len bytes later.
@@ -188,9 +217,6 @@ PHYR_API void phyr_cursor_init_listv(struct phyr_cursor *cur, const struct phyr_
 PHYR_API int phyr_cursor_init_ranges(struct phyr_cursor *cur, const struct phyr_range *ranges,
 				     size_t nr);
 
-/** Go through one range; the cursor keeps it itself. Not past 2^64; len 0 gives an empty cursor. */
-PHYR_API void phyr_cursor_init_range(struct phyr_cursor *cur, phyr_addr_t addr, uint64_t len);
-
 /**
  * Take the next @len bytes of a cursor off, as a cursor of their own: a request that a device takes
  * in several commands.
@@ -202,8 +228,11 @@ PHYR_API void phyr_cursor_init_range(struct phyr_cursor *cur, phyr_addr_t addr, 
  */
 PHYR_API int phyr_cursor_split(struct phyr_cursor *cur, uint64_t len, struct phyr_cursor *head);
 
-/** phyr_cursor_next() for what its inline part leaves: long runs, block edges, the open run, arrays. */
-PHYR_API bool phyr_cursor_next_slow(struct phyr_cursor *cur, struct phyr_range *range);
+/**
+ * phyr_cursor_next() for what its inline part leaves: long runs, block edges, the open run, arrays.
+ * Length 0: the end.
+ */
+PHYR_API struct phyr_range phyr_cursor_next_slow(struct phyr_cursor *cur);
 
 /** Out-of-line twin of phyr_cursor_next(), for bindings. */
 PHYR_API bool phyr_cursor_next_range(struct phyr_cursor *cur, struct phyr_range *range);
@@ -211,25 +240,24 @@ PHYR_API bool phyr_cursor_next_range(struct phyr_cursor *cur, struct phyr_range 
 /**
  * The next whole run, as one range; runs are not cut at words or blocks.
  *
- * @param range  out, written when there is one
+ * @param range  out; of length 0 at the end
  * @return false at the end
  * Cost: O(1).
  */
 static inline bool phyr_cursor_next(struct phyr_cursor *cur, struct phyr_range *range)
 {
+	const uint64_t *at = cur->word;
 	uint64_t word, len;
 
-	if (cur->word == cur->stop || (*cur->word & 0xfff) >= 0x7ff)
-		return phyr_cursor_next_slow(cur, range);
-	word = *cur->word++;
-	range->addr = (word & ~(PHYR_PAGE_SIZE - 1)) + cur->skip;
-	len = (((word & 0xfff) + 1) << PHYR_PAGE_LG2) - cur->skip;
-	cur->skip = 0;
-	if (len >= cur->left) {
-		len = cur->left;
-		cur->word = cur->stop;
+	if (at == cur->stop || (*at & 0xfff) >= 0x7ff) {
+		*range = phyr_cursor_next_slow(cur);
+		return range->len != 0;
 	}
+	word = *at;
+	len = ((word & 0xfff) + 1) << PHYR_PAGE_LG2;
+	cur->word = at + 1;
 	cur->left -= len;
+	range->addr = word & ~(PHYR_PAGE_SIZE - 1);
 	range->len = len;
 	return true;
 }

@@ -40,9 +40,8 @@ static int close_run(struct phyr_list *list)
 	while (pages) {
 		uint64_t word = addr | word_code(pages);
 
-		if (!store_room(list) && phyr_store_grow(list, start)) {
-			list->nr_words = nr_words;
-			phyr_store_shrink(list, nr_blocks);
+		if (store_full(list) && phyr_store_grow(list, start)) {
+			phyr_store_shrink(list, nr_blocks, nr_words);
 			return -ENOMEM;
 		}
 		*store_put(list) = word;
@@ -119,9 +118,15 @@ int phyr_list_append_fail(const struct phyr_list *list, int err, const char *cal
 
 void phyr_list_rollback(struct phyr_list *list, const struct phyr_list *was)
 {
-	list->nr_words = was->nr_words;
-	phyr_store_shrink(list, was->nr_blocks);
+	struct phyr_list shrunk;
+
+	phyr_store_shrink(list, was->nr_blocks, was->nr_words);
+	shrunk = *list;
 	*list = *was;
+	/* A first block that grew stays large. */
+	list->root = shrunk.root;
+	list->tail = shrunk.tail;
+	list->nr_room = shrunk.nr_room;
 }
 
 int phyr_list_append(struct phyr_list *list, phyr_addr_t addr, uint64_t len)

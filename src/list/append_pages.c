@@ -38,7 +38,7 @@ int phyr_list_append_page(struct phyr_list *list, phyr_addr_t page)
 
 	/* One page is open, neither it nor this one is anything special, and this one lies elsewhere. */
 	if (list->open_len != PHYR_PAGE_SIZE || (end | page) & PAGE_MASK || page == end ||
-	    !store_room(list) || list->len + PHYR_PAGE_SIZE < PHYR_PAGE_SIZE)
+	    store_full(list) || list->len + PHYR_PAGE_SIZE < PHYR_PAGE_SIZE)
 		return append_page_slow(list, page);
 	*store_put(list) = list->open_addr;
 	list->nr_words++;
@@ -165,7 +165,7 @@ static size_t fill(struct phyr_list *list, const phyr_addr_t *pages, size_t nr)
 		.start = word_addr(list->open_addr),
 		.end = list->open_addr + list->open_len,
 		.put = put,
-		.put_end = put + store_room(list),
+		.put_end = put + (list->nr_room - list->nr_words),
 	};
 	size_t done = 0, n;
 

@@ -3,9 +3,12 @@
  * Going through lists, listvs and ranges.
  *
  * The words from cur->word to cur->stop are those that the inline part of phyr_cursor_next() may take
- * without looking at anything else: they lie in one block and, unless this is the last slice, wholly
- * in it. In the last slice cur->left tells where to end. At stop comes one of these: a word that the
- * slice's end cuts, the next block, the open run, the next slice, or the end.
+ * without looking at anything else: they lie in one block and, from their first page on, wholly in
+ * what is left of the list or slice. At stop comes one of these: a word that was begun or that the end
+ * cuts, the next block, the open run, the next slice, or the end.
+ *
+ * A single range has no words at all: its address is cur->skip and its length cur->left. A list of one
+ * run is that, too. In an array cur->word and stop are the array, so that they are equal and not NULL.
  */
 #include <phyr/list.h>
 
@@ -32,19 +35,18 @@ static uint64_t block_pages(const struct phyr_cursor *cur)
 	return end - (block ? block->start : 0);
 }
 
-/* Where the words of this block end that lie wholly in the slice. */
-static const uint64_t *words_inside(const struct phyr_cursor *cur)
+/* Set stop: the cursor has come to a block, or its first word begins where the cursor is. */
+static void set_stop(struct phyr_cursor *cur)
 {
 	const uint64_t *end = store_words_end(cur->list, block_of(cur));
-	uint64_t pages = (left_here(cur) >> PHYR_PAGE_LG2) +
-			 (((left_here(cur) & PAGE_MASK) + cur->skip) >> PHYR_PAGE_LG2);
-	const uint64_t *word = cur->word;
+	uint64_t pages = left_here(cur) >> PHYR_PAGE_LG2;
 
-	if (!cur->later || pages >= block_pages(cur))
-		return end;
-	while (word < end && pages >= word_pages(*word))
-		pages -= word_pages(*word++);
-	return word;
+	if (cur->skip)
+		cur->stop = cur->word;
+	else if (pages >= BLOCK_WORDS && pages >= block_pages(cur))
+		cur->stop = end;
+	else
+		cur->stop = words_pass(cur->word, end, &pages);
 }
 
 /* Go to byte @offset of a list, which has it. */
@@ -56,7 +58,7 @@ static void enter(struct phyr_cursor *cur, const struct phyr_list *list, uint64_
 	cur->list = list;
 	if (offset >= closed) {
 		cur->block = list->tail;
-		cur->word = cur->stop = store_words_end(list, list->tail);
+		cur->word = cur->stop = store_put(list);
 		cur->skip = offset - closed;
 		return;
 	}
@@ -72,7 +74,7 @@ static void enter(struct phyr_cursor *cur, const struct phyr_list *list, uint64_
 		cur->word = store_words(list, cur->block);
 		cur->skip = list->first_offset;
 	}
-	cur->stop = words_inside(cur);
+	set_stop(cur);
 }
 
 static void next_slice(struct phyr_cursor *cur)
@@ -103,8 +105,16 @@ static bool to_words(struct phyr_cursor *cur)
 		return false;
 	cur->block = block->next;
 	cur->word = block->next->words;
-	cur->stop = words_inside(cur);
+	set_stop(cur);
 	return true;
+}
+
+/* The word that was begun is given. */
+static __attribute__((noinline)) void end_skip(struct phyr_cursor *cur)
+{
+	cur->skip = 0;
+	if (left_here(cur))
+		set_stop(cur);
 }
 
 /* Count @len bytes as given, or what is left of them in the slice; how many. */
@@ -112,10 +122,10 @@ static uint64_t give(struct phyr_cursor *cur, uint64_t len)
 {
 	len = min_u64(len, left_here(cur));
 	cur->left -= len;
-	cur->skip = 0;
-	/* The inline part tells the end, and a slice's end, by this alone. */
 	if (cur->left == cur->later)
 		cur->stop = cur->word;
+	if (unlikely(cur->skip))
+		end_skip(cur);
 	return len;
 }
 
@@ -150,37 +160,42 @@ static struct phyr_range give_open(struct phyr_cursor *cur)
 
 static struct phyr_range give_ranges(struct phyr_cursor *cur)
 {
-	const struct phyr_range *next = cur->next;
-	struct phyr_range run = cur->single;
+	const struct phyr_range *next = cur->next, *end = next + cur->nr_next;
+	struct phyr_range run = {next->addr + cur->skip, next->len - cur->skip};
 
-	for (; cur->nr_next && next->addr && next->addr == run.addr + run.len; cur->nr_next--)
-		run.len += next++->len;
+	while (++next < end && next->addr && next->addr == run.addr + run.len)
+		run.len += next->len;
 	run.len = min_u64(run.len, cur->left);
 	cur->left -= run.len;
-	if (cur->nr_next) {
-		cur->single = *next++;
-		cur->nr_next--;
-	}
+	cur->skip = 0;
 	cur->next = next;
+	cur->nr_next = (uint64_t)(end - next);
 	return run;
 }
 
-/* Whether it goes through ranges, which have no words. */
-static inline bool has_ranges(const struct phyr_cursor *cur)
+static struct phyr_range give_single(struct phyr_cursor *cur)
 {
-	return !cur->list && !cur->later;
+	struct phyr_range run = {cur->skip, cur->left};
+
+	cur->left = 0;
+	return run;
 }
 
-__attribute__((noinline)) bool phyr_cursor_next_slow(struct phyr_cursor *cur,
-						     struct phyr_range *range)
+/* Whether it goes through words; else through ranges. */
+static inline bool has_words(const struct phyr_cursor *cur)
 {
+	return cur->list;
+}
+
+struct phyr_range phyr_cursor_next_slow(struct phyr_cursor *cur)
+{
+	if (!cur->word)
+		return give_single(cur);
 	if (!cur->left)
-		return false;
-	if (has_ranges(cur))
-		*range = give_ranges(cur);
-	else
-		*range = to_words(cur) ? give_words(cur) : give_open(cur);
-	return true;
+		return (struct phyr_range){0, 0};
+	if (!has_words(cur))
+		return give_ranges(cur);
+	return to_words(cur) ? give_words(cur) : give_open(cur);
 }
 
 bool phyr_cursor_next_range(struct phyr_cursor *cur, struct phyr_range *range)
@@ -191,11 +206,11 @@ bool phyr_cursor_next_range(struct phyr_cursor *cur, struct phyr_range *range)
 /* How many of @max words are single pages. */
 static size_t single_pages(const uint64_t *words, size_t max)
 {
-	size_t n = 0;
+	size_t n;
 
-	while (n + 4 <= max &&
-	       !((words[n] | words[n + 1] | words[n + 2] | words[n + 3]) & CODE_MASK))
-		n += 4;
+	for (n = 0; max - n >= WORDS_TOGETHER; n += WORDS_TOGETHER)
+		if (words_any(words + n) & CODE_MASK)
+			break;
 	while (n < max && !(words[n] & CODE_MASK))
 		n++;
 	return n;
@@ -205,23 +220,23 @@ size_t phyr_cursor_span(struct phyr_cursor *cur, size_t max, const uint64_t **wo
 {
 	size_t nr;
 
-	if (cur->word == cur->stop && (has_ranges(cur) || !to_words(cur)))
+	if (cur->word == cur->stop && (!has_words(cur) || !to_words(cur)))
 		return 0;
-	if (cur->skip)
-		return 0;
-	nr = min_u64(max, (uint64_t)(cur->stop - cur->word));
-	nr = single_pages(cur->word, min_u64(nr, cur->left >> PHYR_PAGE_LG2));
+	nr = single_pages(cur->word, min_u64(max, (uint64_t)(cur->stop - cur->word)));
 	if (!nr)
 		return 0;
 	*words = cur->word;
 	cur->word += nr;
 	cur->left -= (uint64_t)nr << PHYR_PAGE_LG2;
-	if (!cur->left)
-		cur->stop = cur->word;
 	return nr;
 }
 
-void phyr_cursor_init(struct phyr_cursor *cur, const struct phyr_list *list)
+void phyr_cursor_init_single(struct phyr_cursor *cur, phyr_addr_t addr, uint64_t len)
+{
+	phyr_cursor_init_range(cur, addr, len);
+}
+
+void phyr_cursor_init_list(struct phyr_cursor *cur, const struct phyr_list *list)
 {
 	*cur = (struct phyr_cursor){.left = list->len};
 	if (list->len)
@@ -247,6 +262,8 @@ void phyr_cursor_init_listv(struct phyr_cursor *cur, const struct phyr_listv *li
 
 	*cur = (struct phyr_cursor){
 		.left = len, .later = len, .next = listv->slices, .nr_next = listv->nr};
+	while (cur->left && cur->left == cur->later)
+		next_slice(cur);
 }
 
 int phyr_cursor_init_ranges(struct phyr_cursor *cur, const struct phyr_range *ranges, size_t nr)
@@ -258,18 +275,9 @@ int phyr_cursor_init_ranges(struct phyr_cursor *cur, const struct phyr_range *ra
 			return -EINVAL;
 		len += ranges[i].len;
 	}
-	*cur = (struct phyr_cursor){.left = len};
-	if (nr) {
-		cur->single = ranges[0];
-		cur->next = ranges + 1;
-		cur->nr_next = nr - 1;
-	}
+	*cur = (struct phyr_cursor){.left = len, .next = ranges, .nr_next = nr};
+	cur->word = cur->stop = (const uint64_t *)(const void *)ranges;
 	return 0;
-}
-
-void phyr_cursor_init_range(struct phyr_cursor *cur, phyr_addr_t addr, uint64_t len)
-{
-	*cur = (struct phyr_cursor){.left = len, .single = {addr, len}};
 }
 
 int phyr_cursor_to_ranges(struct phyr_cursor *cur, struct phyr_range *ranges, size_t max,
@@ -292,13 +300,14 @@ int phyr_cursor_to_ranges(struct phyr_cursor *cur, struct phyr_range *ranges, si
 /* Pass over @len bytes, at most what lies together here; how many. */
 static uint64_t pass_ranges(struct phyr_cursor *cur, uint64_t len)
 {
-	len = min_u64(len, cur->single.len);
+	const struct phyr_range *range = cur->next;
+
+	len = min_u64(len, range->len - cur->skip);
 	cur->left -= len;
-	cur->single.addr += len;
-	cur->single.len -= len;
-	if (!cur->single.len && cur->nr_next) {
-		cur->single = *(const struct phyr_range *)cur->next;
-		cur->next = (const struct phyr_range *)cur->next + 1;
+	cur->skip += len;
+	if (cur->skip == range->len) {
+		cur->skip = 0;
+		cur->next = range + 1;
 		cur->nr_next--;
 	}
 	return len;
@@ -312,10 +321,32 @@ static uint64_t pass_words(struct phyr_cursor *cur, uint64_t len)
 	if (len < min_u64(here, left_here(cur))) {
 		cur->left -= len;
 		cur->skip += len;
+		cur->stop = cur->word;
 		return len;
 	}
 	cur->word += word;
 	return give(cur, here);
+}
+
+static void split_single(struct phyr_cursor *cur, uint64_t len, struct phyr_cursor *head)
+{
+	*head = *cur;
+	head->left = len;
+	cur->left -= len;
+	cur->skip += len;
+}
+
+/* Have a copy of a cursor over words or an array end after @len bytes. */
+static void cut(struct phyr_cursor *head, uint64_t len)
+{
+	uint64_t here = left_here(head);
+
+	head->left = len;
+	head->later = len > here ? len - here : 0;
+	if (!len)
+		head->stop = head->word;
+	else if (has_words(head) && head->word != head->stop)
+		set_stop(head);
 }
 
 int phyr_cursor_split(struct phyr_cursor *cur, uint64_t len, struct phyr_cursor *head)
@@ -325,14 +356,15 @@ int phyr_cursor_split(struct phyr_cursor *cur, uint64_t len, struct phyr_cursor 
 
 	if (len > cur->left)
 		return -EINVAL;
+	if (!cur->word) {
+		split_single(cur, len, head);
+		return 0;
+	}
 	*head = *cur;
-	head->left = len;
-	head->later = len > left_here(cur) ? len - left_here(cur) : 0;
-	if (!len)
-		head->stop = head->word;
+	cut(head, len);
 	while (done < len)
-		done += has_ranges(&rest) ? pass_ranges(&rest, len - done)
-					  : pass_words(&rest, len - done);
+		done += has_words(&rest) ? pass_words(&rest, len - done)
+					 : pass_ranges(&rest, len - done);
 	*cur = rest;
 	return 0;
 }

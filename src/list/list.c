@@ -5,13 +5,14 @@
 #include "core/env.h"
 #include "list/store.h"
 
-_Static_assert(sizeof(struct phyr_list) == (13 + PHYR_LIST_INLINE_WORDS) * sizeof(uint64_t),
+_Static_assert(sizeof(struct phyr_list) == (15 + PHYR_LIST_INLINE_WORDS) * sizeof(uint64_t),
 	       "as documented");
-_Static_assert(sizeof(struct phyr_cursor) == 11 * sizeof(uint64_t), "small enough to copy");
+_Static_assert(sizeof(struct phyr_cursor) == 9 * sizeof(uint64_t), "small enough to copy");
 
 void phyr_list_init(struct phyr_list *list, struct phyr_env *env, const struct phyr_space *space)
 {
-	*list = (struct phyr_list){.env = env_or_hosted(env), .space = space};
+	*list = (struct phyr_list){
+		.env = env_or_hosted(env), .space = space, .nr_room = PHYR_LIST_INLINE_WORDS};
 }
 
 void phyr_list_fini(struct phyr_list *list)
@@ -21,7 +22,7 @@ void phyr_list_fini(struct phyr_list *list)
 
 void phyr_list_reset(struct phyr_list *list)
 {
-	phyr_store_shrink(list, 0);
+	phyr_store_shrink(list, 0, 0);
 	phyr_list_init(list, list->env, list->space);
 }
 

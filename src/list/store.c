@@ -6,6 +6,7 @@
 #include "core/mem.h"
 
 #define STORE_PAGE 4096
+#define FIRST_SIZE 128
 #define KIDS_LG2   8
 #define NR_KIDS    (1u << KIDS_LG2)
 
@@ -112,30 +113,69 @@ static int root_grow(struct phyr_list *list, uint64_t start, void *top)
 	return 0;
 }
 
-static int first_block(struct phyr_list *list)
+/* The only block is less than a page while it grows. */
+static void *alloc_first(struct phyr_env *env, size_t size)
 {
-	struct block *block = env_alloc_pages(list->env, STORE_PAGE);
+	return size < STORE_PAGE ? env_alloc(env, size) : env_alloc_pages(env, size);
+}
+
+static void free_first(struct phyr_env *env, void *block, size_t size)
+{
+	if (size < STORE_PAGE)
+		env_free(env, block, size);
+	else if (size)
+		env_free_pages(env, block, size);
+}
+
+/* Bytes of the only block; 0: there is none. */
+static size_t first_size(const struct phyr_list *list)
+{
+	return list->nr_blocks ? offsetof(struct block, words) + list->nr_room * sizeof(uint64_t)
+			       : 0;
+}
+
+/* Words in a block of so many bytes. */
+static uint64_t room_of(size_t size)
+{
+	return (size - offsetof(struct block, words)) / sizeof(uint64_t);
+}
+
+/* Move all words to a first block, or to a larger one. */
+static int grow_first(struct phyr_list *list)
+{
+	size_t was = first_size(list), size = was ? 2 * was : FIRST_SIZE;
+	struct block *block = alloc_first(list->env, size);
 
 	if (!block)
 		return -ENOMEM;
-	mem_copy(block->words, list->words, sizeof(list->words));
+	mem_copy(block->words, store_words(list, list->root), list->nr_words * sizeof(uint64_t));
+	free_first(list->env, list->root, was);
 	list->root = list->tail = block;
 	list->nr_blocks = 1;
+	list->nr_room = room_of(size);
 	return 0;
 }
 
-int phyr_store_grow(struct phyr_list *list, uint64_t start)
+/* Note in a full block what its first words cover; all of them cover @pages. */
+static void set_marks(struct block *block, uint64_t pages)
+{
+	const uint64_t *word = block->words;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < NR_MARKS; i++, word += MARK_WORDS) {
+		sum += pages == BLOCK_WORDS ? MARK_WORDS : words_pages(word, MARK_WORDS);
+		block->marks[i] = (uint32_t)min_u64(sum, UINT32_MAX);
+	}
+}
+
+/* Another block after full ones. */
+static int add_block(struct phyr_list *list, uint64_t start)
 {
 	uint64_t nr = list->nr_blocks;
-	struct block *block;
-	unsigned levels, chain;
-	void *top;
+	unsigned levels = levels_of(nr), chain = chain_of(nr, levels);
+	struct block *block, *tail = list->tail;
+	void *top = chain_alloc(list->env, start, chain, &block);
 
-	if (!nr)
-		return first_block(list);
-	levels = levels_of(nr);
-	chain = chain_of(nr, levels);
-	top = chain_alloc(list->env, start, chain, &block);
 	if (!top)
 		return -ENOMEM;
 	if (chain < levels) {
@@ -144,10 +184,18 @@ int phyr_store_grow(struct phyr_list *list, uint64_t start)
 		chain_free(list->env, top, chain);
 		return -ENOMEM;
 	}
-	((struct block *)list->tail)->next = block;
+	set_marks(tail, start - tail->start);
+	tail->next = block;
 	list->tail = block;
+	list->nr_before = list->nr_room;
+	list->nr_room += BLOCK_WORDS;
 	list->nr_blocks++;
 	return 0;
+}
+
+int phyr_store_grow(struct phyr_list *list, uint64_t start)
+{
+	return list->nr_words < BLOCK_WORDS ? grow_first(list) : add_block(list, start);
 }
 
 /* Take the last of several blocks away; phyr_store_grow() backwards. Leaves the tail behind. */
@@ -169,18 +217,35 @@ static void pop(struct phyr_list *list)
 	list->nr_blocks = nr;
 }
 
-void phyr_store_shrink(struct phyr_list *list, uint64_t nr_blocks)
+/* Back to the words in the struct. */
+static void drop_first(struct phyr_list *list)
 {
-	while (list->nr_blocks > nr_blocks && list->nr_blocks > 1)
+	free_first(list->env, list->root, first_size(list));
+	list->root = list->tail = NULL;
+	list->nr_room = PHYR_LIST_INLINE_WORDS;
+	list->nr_blocks = 0;
+}
+
+static void drop_blocks(struct phyr_list *list, uint64_t nr_blocks)
+{
+	struct block *tail;
+
+	while (list->nr_blocks > nr_blocks)
 		pop(list);
-	if (nr_blocks) {
-		list->tail = block_at(list, nr_blocks - 1);
-		((struct block *)list->tail)->next = NULL;
-	} else if (list->nr_blocks) {
-		env_free_pages(list->env, list->root, STORE_PAGE);
-		list->root = list->tail = NULL;
-		list->nr_blocks = 0;
-	}
+	tail = block_at(list, nr_blocks - 1);
+	tail->next = NULL;
+	list->tail = tail;
+	list->nr_before = (nr_blocks - 1) * BLOCK_WORDS;
+	list->nr_room = nr_blocks * BLOCK_WORDS;
+}
+
+void phyr_store_shrink(struct phyr_list *list, uint64_t nr_blocks, uint64_t nr_words)
+{
+	if (list->nr_blocks > 1)
+		drop_blocks(list, max_u64(nr_blocks, 1));
+	if (!nr_blocks)
+		drop_first(list);
+	list->nr_words = nr_words;
 }
 
 /* The last of @nr children that starts at or before @page. */
@@ -197,31 +262,60 @@ static unsigned search(const struct node *node, unsigned nr, uint64_t page)
 	return low;
 }
 
-static const struct block *seek_block(const struct phyr_list *list, uint64_t page)
+/* A block, and the pages that its words start at and end before. */
+struct found {
+	const struct block *block;
+	uint64_t start, end;
+};
+
+static struct found seek_block(const struct phyr_list *list, uint64_t page)
 {
 	unsigned level = levels_of(list->nr_blocks);
 	uint64_t after = list->nr_blocks - 1; /* blocks after the first that could be it */
-	const void *at = list->root;
+	struct found found = {list->root, 0, 0};
 
 	while (level--) {
-		uint64_t last_kid = after >> (level * KIDS_LG2);
-		unsigned i = search(at, (unsigned)min_u64(last_kid, NR_KIDS - 1) + 1, page);
+		const struct kid *kids = ((const struct node *)(const void *)found.block)->kids;
+		unsigned last = (unsigned)min_u64(after >> (level * KIDS_LG2), NR_KIDS - 1);
+		unsigned i = search((const struct node *)(const void *)found.block, last + 1, page);
 
 		after -= (uint64_t)i << (level * KIDS_LG2);
-		at = ((const struct node *)at)->kids[i].child;
+		found.start = kids[i].start;
+		if (i < last)
+			found.end = kids[i + 1].start;
+		found.block = kids[i].child;
 	}
-	return at;
+	return found;
+}
+
+/* The word of a block that holds the page @skip pages from its start. */
+static struct place seek_word(const struct phyr_list *list, const struct block *block,
+			      uint64_t skip)
+{
+	const uint64_t *word = store_words(list, block);
+	unsigned i = 0;
+
+	if (block && block->next) {
+		while (i < NR_MARKS && block->marks[i] <= skip && block->marks[i] < UINT32_MAX)
+			i++;
+		word += i * MARK_WORDS;
+		skip -= i ? block->marks[i - 1] : 0;
+	}
+	word = words_pass(word, store_words_end(list, block), &skip);
+	return (struct place){block, word, skip};
 }
 
 struct place phyr_store_seek(const struct phyr_list *list, uint64_t page)
 {
-	const struct block *block = list->nr_blocks ? seek_block(list, page) : NULL;
-	const uint64_t *word = store_words(list, block);
-	uint64_t skip = page - (block ? block->start : 0);
+	struct found at;
 
-	while (skip >= word_pages(*word))
-		skip -= word_pages(*word++);
-	return (struct place){block, word, skip};
+	if (!list->nr_blocks)
+		return seek_word(list, NULL, page);
+	at = seek_block(list, page);
+	/* As many words as pages: all are single. */
+	if (at.end - at.start == BLOCK_WORDS)
+		return (struct place){at.block, at.block->words + (page - at.start), 0};
+	return seek_word(list, at.block, page - at.start);
 }
 
 const struct block *phyr_store_first(const struct phyr_list *list)
@@ -233,6 +327,8 @@ uint64_t phyr_store_bytes(const struct phyr_list *list)
 {
 	uint64_t pages = list->nr_blocks;
 
+	if (pages < 2)
+		return first_size(list);
 	for (uint64_t nr = list->nr_blocks; nr > 1;) {
 		nr = (nr + NR_KIDS - 1) >> KIDS_LG2;
 		pages += nr;

@@ -2,13 +2,14 @@
 /*
  * Where a list's words lie.
  *
- * Few words lie in the list's struct. Then they are copied to a block, and further ones go to blocks
- * of 4 KiB, linked in order. Each block says how many pages the words before it cover, and over the
- * blocks there is an index, a tree whose nodes have 256 children, so that a seek touches one node a
- * level and one block:
+ * Few words lie in the list's struct. Then they are copied to a block of 128 bytes, and on to one
+ * twice as large whenever it is full. Once it has 4 KiB it stays, and further words go to blocks of
+ * that size, linked in order. Each block says how many pages the words before it cover, and, unless it
+ * is the last, how many its first words do at a few places. Over the blocks there is an index, a tree
+ * whose nodes have 256 children, so that a seek touches one node a level and one block:
  *
  *            root ─────────┬──────────────┐              level 1
- *              │ start 0   │ start 99840  │ …
+ *              │ start 0   │ start 90112  │ …
  *            node        node           node             level 0
  *            ││└───┐      ││
  *        block─▶block─▶…─▶block─▶…─▶ tail
@@ -24,11 +25,15 @@
 #include "core/bits.h"
 #include "list/word.h"
 
-#define BLOCK_WORDS 510
+#define BLOCK_WORDS 509
+#define NR_MARKS    2
+#define MARK_WORDS  170
 
 struct block {
 	struct block *next;
 	uint64_t start; /* pages that the words of all earlier blocks cover */
+	/* Pages that words 0 to (i + 1) * MARK_WORDS - 1 cover; UINT32_MAX: that many or more. */
+	uint32_t marks[NR_MARKS]; /* void in the last block */
 	uint64_t words[BLOCK_WORDS];
 };
 
@@ -42,8 +47,8 @@ struct place {
 /* Make room for a word. @start: pages that all words cover so far. 0 or -ENOMEM, nothing changed. */
 int phyr_store_grow(struct phyr_list *list, uint64_t start);
 
-/* Take blocks away at the end until @nr_blocks are left. The words in them must not count any more. */
-void phyr_store_shrink(struct phyr_list *list, uint64_t nr_blocks);
+/* Take words away at the end, and blocks until @nr_blocks are left, which hold @nr_words. */
+void phyr_store_shrink(struct phyr_list *list, uint64_t nr_blocks, uint64_t nr_words);
 
 /* The word that holds a page, counted over all words; @page is less than they cover. */
 struct place phyr_store_seek(const struct phyr_list *list, uint64_t page);
@@ -54,25 +59,18 @@ const struct block *phyr_store_first(const struct phyr_list *list);
 /* Bytes of memory that blocks and index take. */
 uint64_t phyr_store_bytes(const struct phyr_list *list);
 
-static inline uint64_t store_room(const struct phyr_list *list)
+static inline bool store_full(const struct phyr_list *list)
 {
-	uint64_t room = list->nr_blocks ? list->nr_blocks * BLOCK_WORDS : PHYR_LIST_INLINE_WORDS;
-
-	return room - list->nr_words;
+	return list->nr_words == list->nr_room;
 }
 
-/* Words in the last block. */
-static inline uint64_t store_tail_words(const struct phyr_list *list)
+/* Where the next word goes, when there is room. The words in the struct are found anew: it may move. */
+static inline uint64_t *store_put(const struct phyr_list *list)
 {
-	return list->nr_words - (list->nr_blocks - 1) * BLOCK_WORDS;
-}
+	const struct block *tail = list->tail;
+	const uint64_t *words = tail ? tail->words : list->words;
 
-/* Where the next word goes, when there is room. */
-static inline uint64_t *store_put(struct phyr_list *list)
-{
-	if (!list->nr_blocks)
-		return &list->words[list->nr_words];
-	return &((struct block *)list->tail)->words[store_tail_words(list)];
+	return (uint64_t *)words + (list->nr_words - list->nr_before);
 }
 
 /* The words of a block, or of the list's struct when @block is NULL; and their end. */
@@ -84,9 +82,7 @@ static inline const uint64_t *store_words(const struct phyr_list *list, const st
 static inline const uint64_t *store_words_end(const struct phyr_list *list,
 					      const struct block *block)
 {
-	if (!block)
-		return list->words + list->nr_words;
-	return block->words + (block->next ? BLOCK_WORDS : store_tail_words(list));
+	return block && block->next ? block->words + BLOCK_WORDS : store_put(list);
 }
 
 /* Pages that all words cover: the bytes before the open run, and those before the first byte. */

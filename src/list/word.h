@@ -68,6 +68,67 @@ static inline unsigned word_code(uint64_t pages)
 	return CODE_LONG | (shift - 5) << 6 | ((unsigned)(pages >> shift) & 63);
 }
 
+/* So many words are looked at together, without a branch but for long runs. */
+#define WORDS_TOGETHER 8u
+
+static inline uint64_t words_any4(const uint64_t *w)
+{
+	return w[0] | w[1] | w[2] | w[3];
+}
+
+/* OR of WORDS_TOGETHER words. */
+static inline uint64_t words_any(const uint64_t *words)
+{
+	return words_any4(words) | words_any4(words + 4);
+}
+
+static inline uint64_t words_codes4(const uint64_t *w)
+{
+	return (w[0] & CODE_MASK) + (w[1] & CODE_MASK) + (w[2] & CODE_MASK) + (w[3] & CODE_MASK);
+}
+
+/* Pages that they cover. */
+static inline uint64_t words_together(const uint64_t *words)
+{
+	uint64_t pages = 0;
+
+	if (likely(!(words_any(words) & CODE_LONG)))
+		return words_codes4(words) + words_codes4(words + 4) + WORDS_TOGETHER;
+	for (unsigned i = 0; i < WORDS_TOGETHER; i++)
+		pages += word_pages(words[i]);
+	return pages;
+}
+
+/* Pages that @nr words cover. */
+static inline uint64_t words_pages(const uint64_t *words, size_t nr)
+{
+	uint64_t pages = 0;
+
+	for (; nr >= WORDS_TOGETHER; nr -= WORDS_TOGETHER, words += WORDS_TOGETHER)
+		pages += words_together(words);
+	for (; nr; nr--)
+		pages += word_pages(*words++);
+	return pages;
+}
+
+/* Pass over the words, up to @end, that *pages cover whole, and take their pages off. */
+static inline const uint64_t *words_pass(const uint64_t *word, const uint64_t *end, uint64_t *pages)
+{
+	uint64_t n;
+
+	for (; end - word >= (ptrdiff_t)WORDS_TOGETHER; word += WORDS_TOGETHER, *pages -= n) {
+		n = words_together(word);
+		if (n > *pages)
+			break;
+	}
+	for (; word != end; word++, *pages -= n) {
+		n = word_pages(*word);
+		if (n > *pages)
+			break;
+	}
+	return word;
+}
+
 /* Pages that [addr, addr + len) touches. */
 static inline uint64_t pages_touched(uint64_t addr, uint64_t len)
 {

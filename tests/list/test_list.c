@@ -192,6 +192,35 @@ static void few_runs_allocate_nothing(void **state)
 	phyr_list_fini(&list);
 }
 
+/* Eight bytes a word, in a block twice as large whenever it is full: never much over an array's. */
+static void a_short_list_takes_little_memory(void **state)
+{
+	static const struct {
+		uint64_t words, bytes;
+	} steps[] = {{8, 0},      {13, 128},   {29, 256},  {61, 512},
+		     {125, 1024}, {253, 2048}, {509, 4096}};
+	struct phyr_list_stats stats;
+	struct phyr_list list;
+	unsigned step = 0;
+
+	phyr_list_init(&list, &t.env, NULL);
+	for (uint64_t i = 0; i < 510; i++) {
+		assert_int_equal(phyr_list_append_page(&list, i * 2 * PAGE), 0);
+		step += list.nr_words > steps[step].words;
+		phyr_list_stats(&list, &stats);
+		assert_int_equal(list.nr_words, i);
+		assert_int_equal(stats.bytes, steps[step].bytes);
+		assert_int_equal(t.live_objects, stats.bytes && stats.bytes < PAGE);
+		assert_int_equal(t.live_pages, stats.bytes == PAGE);
+		assert_true(stats.bytes * 10 <= stats.runs * sizeof(struct phyr_range) * 11);
+	}
+	assert_int_equal(step, 6);
+	assert_int_equal(t.allocs, 6);
+	phyr_list_reset(&list);
+	assert_false(tenv_live(&t));
+	phyr_list_fini(&list);
+}
+
 static void stats_count_runs_of_each_size(void **state)
 {
 	struct phyr_list_stats s;
@@ -607,6 +636,7 @@ int main(void)
 		UNIT(a_gib_is_one_word_however_it_comes),
 		UNIT(a_million_scattered_pages),
 		UNIT(few_runs_allocate_nothing),
+		UNIT(a_short_list_takes_little_memory),
 		UNIT(stats_count_runs_of_each_size),
 		UNIT(header_records_edges_and_the_highest_byte),
 		UNIT(pages_join_a_short_start),

@@ -59,7 +59,7 @@ static void check_after(size_t before)
 
 static void check(void)
 {
-	static const size_t befores[] = {0, 1, 5, 9, 490, 505, 511};
+	static const size_t befores[] = {0, 1, 5, 9, 20, 240, 505, 510};
 
 	for (size_t i = 0; i < sizeof(befores) / sizeof(befores[0]); i++)
 		check_after(befores[i]);

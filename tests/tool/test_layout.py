@@ -108,10 +108,11 @@ def check_cost(d):
     assert cost["prp"] == {"entries": d["pages"] + lists, "bytes": 16 + PAGE * lists}
     words = cost["phyr_list"]["entries"]
     assert d["runs"] <= words <= 2 * d["runs"]
-    # Its header; and 510 words a page of 4 KiB once they are more than the header and the open run
-    # hold, with an index page for some 250 of those.
-    blocks = 0 if words <= 9 else math.ceil((words - 1) / 510)
-    assert blocks * PAGE < cost["phyr_list"]["bytes"] <= (blocks + blocks / 128 + 2) * PAGE + 256
+    # Its header; a block of 128 bytes to 4 KiB once there are more words than the header and the open
+    # run hold; then 509 words a page of 4 KiB, with an index page for some 250 of those.
+    blocks = 0 if words <= 9 else math.ceil((words - 1) / 509)
+    least = blocks * PAGE if blocks > 1 else 8 * (words - 9)
+    assert least < cost["phyr_list"]["bytes"] <= (blocks + blocks / 128 + 2) * PAGE + 256
 
 
 def layout(*args, right=True):
