@@ -10,6 +10,8 @@
 #define KIDS_LG2   8
 #define NR_KIDS    (1u << KIDS_LG2)
 
+#define SEARCH_STEP 16u
+
 struct kid {
 	uint64_t start; /* of the first block below */
 	void *child;    /* a node, or in level 0 a block */
@@ -248,18 +250,27 @@ void phyr_store_shrink(struct phyr_list *list, uint64_t nr_blocks, uint64_t nr_w
 	list->nr_words = nr_words;
 }
 
-/* The last of @nr children that starts at or before @page. */
+/* How many of every @step-th of children @first to @end - 1 start at or before @page. */
+static inline unsigned count_before(const struct node *node, unsigned first, unsigned end,
+				    unsigned step, uint64_t page)
+{
+	unsigned n = 0;
+
+	for (unsigned i = first; i < end; i += step)
+		n += node->kids[i].start <= page;
+	return n;
+}
+
+/*
+ * The last of @nr children that starts at or before @page. Loads that do not wait for each other, and
+ * no branch to guess wrong, are faster here than halving.
+ */
 static unsigned search(const struct node *node, unsigned nr, uint64_t page)
 {
-	unsigned low = 0;
+	unsigned base = SEARCH_STEP * count_before(node, SEARCH_STEP, nr, SEARCH_STEP, page);
+	unsigned end = (unsigned)min_u64(nr, base + SEARCH_STEP);
 
-	while (nr > 1) {
-		unsigned half = nr / 2;
-
-		low += node->kids[low + half].start <= page ? half : 0;
-		nr -= half;
-	}
-	return low;
+	return base + count_before(node, base + 1, end, 1, page);
 }
 
 /* A block, and the pages that its words start at and end before. */
@@ -288,18 +299,27 @@ static struct found seek_block(const struct phyr_list *list, uint64_t page)
 	return found;
 }
 
+/* How many marks of a full block lie at or before the page @skip pages from its start. */
+static unsigned marks_before(const struct block *block, uint64_t skip)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < NR_MARKS; i++)
+		n += (block->marks[i] <= skip) & (block->marks[i] < UINT32_MAX);
+	return n;
+}
+
 /* The word of a block that holds the page @skip pages from its start. */
 static struct place seek_word(const struct phyr_list *list, const struct block *block,
 			      uint64_t skip)
 {
 	const uint64_t *word = store_words(list, block);
-	unsigned i = 0;
 
 	if (block && block->next) {
-		while (i < NR_MARKS && block->marks[i] <= skip && block->marks[i] < UINT32_MAX)
-			i++;
-		word += i * MARK_WORDS;
-		skip -= i ? block->marks[i - 1] : 0;
+		unsigned n = marks_before(block, skip);
+
+		word += n * MARK_WORDS;
+		skip -= n ? block->marks[n - 1] : 0;
 	}
 	word = words_pass(word, store_words_end(list, block), &skip);
 	return (struct place){block, word, skip};

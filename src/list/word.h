@@ -111,6 +111,24 @@ static inline uint64_t words_pages(const uint64_t *words, size_t nr)
 	return pages;
 }
 
+/* How many of WORDS_TOGETHER words *pages cover whole, short runs all; their pages are taken off. */
+static inline unsigned words_pass_short(const uint64_t *words, uint64_t *pages)
+{
+	uint64_t sum = 0, passed = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WORDS_TOGETHER; i++) {
+		uint64_t whole;
+
+		sum += (words[i] & CODE_MASK) + 1;
+		whole = sum <= *pages;
+		n += (unsigned)whole;
+		passed = max_u64(passed, sum & -whole);
+	}
+	*pages -= passed;
+	return n;
+}
+
 /* Pass over the words, up to @end, that *pages cover whole, and take their pages off. */
 static inline const uint64_t *words_pass(const uint64_t *word, const uint64_t *end, uint64_t *pages)
 {
@@ -118,6 +136,8 @@ static inline const uint64_t *words_pass(const uint64_t *word, const uint64_t *e
 
 	for (; end - word >= (ptrdiff_t)WORDS_TOGETHER; word += WORDS_TOGETHER, *pages -= n) {
 		n = words_together(word);
+		if (n > *pages && !(words_any(word) & CODE_LONG))
+			return word + words_pass_short(word, pages);
 		if (n > *pages)
 			break;
 	}

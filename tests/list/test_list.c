@@ -221,6 +221,33 @@ static void a_short_list_takes_little_memory(void **state)
 	phyr_list_fini(&list);
 }
 
+/* Words in the struct, in a small block, in a full one, in several: moved with their owner each time. */
+static void a_list_may_be_moved(void **state)
+{
+	static const uint64_t sizes[] = {3, 20, 300, 1200};
+	struct phyr_list a, b;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct phyr_cursor cur;
+		struct phyr_range run;
+
+		phyr_list_init(&a, &t.env, NULL);
+		for (uint64_t k = 0; k < sizes[i]; k++)
+			assert_int_equal(phyr_list_append_page(&a, k * 2 * PAGE), 0);
+		b = a;
+		memset(&a, 0xff, sizeof(a));
+		assert_int_equal(phyr_list_append_page(&b, sizes[i] * 2 * PAGE), 0);
+		phyr_cursor_init(&cur, &b);
+		for (uint64_t k = 0; k <= sizes[i]; k++) {
+			assert_true(phyr_cursor_next(&cur, &run));
+			assert_int_equal(run.addr, k * 2 * PAGE);
+		}
+		assert_false(phyr_cursor_next(&cur, &run));
+		assert_int_equal(run.len, 0);
+		phyr_list_fini(&b);
+	}
+}
+
 static void stats_count_runs_of_each_size(void **state)
 {
 	struct phyr_list_stats s;
@@ -637,6 +664,7 @@ int main(void)
 		UNIT(a_million_scattered_pages),
 		UNIT(few_runs_allocate_nothing),
 		UNIT(a_short_list_takes_little_memory),
+		UNIT(a_list_may_be_moved),
 		UNIT(stats_count_runs_of_each_size),
 		UNIT(header_records_edges_and_the_highest_byte),
 		UNIT(pages_join_a_short_start),
