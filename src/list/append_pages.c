@@ -112,19 +112,26 @@ static inline size_t fill_scattered(struct filling *f, const phyr_addr_t *pages,
 	return n;
 }
 
-/* A step of any pages, with no branch to guess wrong. */
+/* One of any pages, with no branch to guess wrong. */
+static inline void fill_any(struct filling *f, uint64_t page)
+{
+	uint64_t other = (page != f->end) | !page, ends = -other;
+
+	*f->put = open_word(f);
+	f->put += other;
+	f->edges.gap |= (f->end | page) & ends;
+	f->start ^= (f->start ^ page) & ends;
+	f->end = page + PHYR_PAGE_SIZE;
+	f->edges.high = max_u64(f->edges.high, page);
+}
+
 static inline void fill_mixed(struct filling *f, const phyr_addr_t *pages)
 {
-	for (unsigned i = 0; i < STEP; i++) {
-		uint64_t page = pages[i];
-		uint64_t ends = -(uint64_t)((page != f->end) | !page);
-
-		*f->put = open_word(f);
-		f->put += ends & 1;
-		f->edges.gap |= (f->end | page) & ends;
-		f->start ^= (f->start ^ page) & ends;
-		f->end = page + PHYR_PAGE_SIZE;
-		f->edges.high = max_u64(f->edges.high, page);
+	for (const phyr_addr_t *p = pages; p < pages + STEP; p += 4) {
+		fill_any(f, p[0]);
+		fill_any(f, p[1]);
+		fill_any(f, p[2]);
+		fill_any(f, p[3]);
 	}
 }
 
