@@ -123,10 +123,10 @@ static void *alloc_first(struct phyr_env *env, size_t size)
 
 static void free_first(struct phyr_env *env, void *block, size_t size)
 {
-	if (size < STORE_PAGE)
-		env_free(env, block, size);
-	else if (size)
+	if (size == STORE_PAGE)
 		env_free_pages(env, block, size);
+	else if (size)
+		env_free(env, block, size);
 }
 
 /* Bytes of the only block; 0: there is none. */
