@@ -57,6 +57,16 @@ static unsigned open_slot(struct phyr_env *env)
 	return env_slot(of(env)->base);
 }
 
+static unsigned open_own_slot(struct phyr_env *env)
+{
+	return of(env)->base->own_slot(of(env)->base);
+}
+
+static void open_fence_all(struct phyr_env *env, unsigned tries)
+{
+	of(env)->base->fence_all(of(env)->base, tries);
+}
+
 static uint64_t open_now_ns(struct phyr_env *env)
 {
 	return env_now_ns(of(env)->base);
@@ -73,6 +83,14 @@ static void open_report(struct phyr_env *env, const struct phyr_report *report)
 
 	if (opts->report)
 		opts->report(opts->report_arg, report);
+}
+
+/* The hosted one needs nothing of the environment but nr_slots, and is known to be short. */
+static unsigned (*own_slot(const struct phyr_env *base))(struct phyr_env *env)
+{
+	if (base->own_slot == phyr_env_hosted_own_slot)
+		return base->own_slot;
+	return base->own_slot ? open_own_slot : NULL;
 }
 
 void phyr_env_wrap(struct phyr *p, struct phyr_env *base)
@@ -93,5 +111,7 @@ void phyr_env_wrap(struct phyr *p, struct phyr_env *base)
 		.now_ns = open_now_ns,
 		.flush_lines = base->flush_lines ? open_flush_lines : NULL,
 		.report = open_report,
+		.own_slot = own_slot(base),
+		.fence_all = base->fence_all ? open_fence_all : NULL,
 	};
 }

@@ -156,13 +156,26 @@ struct phyr_env {
 	void (*flush_lines)(struct phyr_env *env, const void *p, size_t len);
 	/** Takes a report; must not call back into phyr. May be NULL. */
 	void (*report)(struct phyr_env *env, const struct phyr_report *report);
+
+	/**
+	 * A number below nr_slots that no other caller has meanwhile: a thread's own until it ends, or
+	 * a CPU's where nothing interrupts a call. Whoever has it later sees what was written under it.
+	 * Returns nr_slots: none for this caller. NULL: none at all. It wants fence_all, too; with both,
+	 * what is kept for a slot is used without a lock.
+	 */
+	unsigned (*own_slot)(struct phyr_env *env);
+	/**
+	 * Returns when every other caller under way has passed a full memory barrier since it began.
+	 * @param tries  0; then, while the caller waits for another, how often it did: let that one run
+	 */
+	void (*fence_all)(struct phyr_env *env, unsigned tries);
 };
 
 /**
  * The environment of an ordinary process: what NULL stands for. Copy it to change a member.
  *
  * Memory from malloc's family, physical address = CPU address, pthread mutexes, CLOCK_MONOTONIC,
- * 64 slots, no report.
+ * 64 slots, no report. own_slot and fence_all where the kernel has membarrier(2).
  */
 PHYR_API struct phyr_env *phyr_env_hosted(void);
 

@@ -25,6 +25,8 @@ static const char *what_is_missing(const struct phyr_env *env)
 		return "the environment's slot is NULL";
 	if (!env->now_ns)
 		return "the environment's now_ns is NULL";
+	if (env->own_slot && !env->fence_all)
+		return "the environment's own_slot wants fence_all, which is NULL";
 	if (!env->nr_slots)
 		return "the environment's nr_slots is 0; the least is 1";
 	return NULL;

@@ -7,6 +7,40 @@
 
 #include "core/err.h"
 
+/* Numbers that threads of the hosted environment have for their own. */
+#define ENV_HOSTED_SLOTS 64
+
+#if __STDC_HOSTED__
+/* The calling thread's number + 1; 0: not numbered yet; above ENV_HOSTED_SLOTS: it has none. */
+extern __thread unsigned phyr_env_thread __attribute__((tls_model("initial-exec")));
+
+/* phyr_env.own_slot of the hosted environment. */
+unsigned phyr_env_hosted_own_slot(struct phyr_env *env);
+
+/* How many slots of its own an environment has that are phyr_env_thread - 1. */
+static inline unsigned env_nr_thread_slots(const struct phyr_env *env)
+{
+	if (env->own_slot != phyr_env_hosted_own_slot)
+		return 0;
+	return env->nr_slots < ENV_HOSTED_SLOTS ? env->nr_slots : ENV_HOSTED_SLOTS;
+}
+
+static inline unsigned env_thread_slot(void)
+{
+	return phyr_env_thread - 1;
+}
+#else
+static inline unsigned env_nr_thread_slots(const struct phyr_env *env)
+{
+	return 0;
+}
+
+static inline unsigned env_thread_slot(void)
+{
+	return 0;
+}
+#endif
+
 /* What NULL stands for: the hosted one, and nothing in a freestanding build. */
 static inline struct phyr_env *env_or_hosted(struct phyr_env *env)
 {
@@ -73,6 +107,22 @@ static inline void env_unlock(struct phyr_env *env, struct phyr_lock *lock)
 static inline unsigned env_slot(struct phyr_env *env)
 {
 	return env->slot(env);
+}
+
+/* Whether callers can have slots of their own: see own_slot. */
+static inline bool env_has_own_slots(const struct phyr_env *env)
+{
+	return env->own_slot && env->fence_all;
+}
+
+static inline unsigned env_own_slot(struct phyr_env *env)
+{
+	return env->own_slot(env);
+}
+
+static inline void env_fence_all(struct phyr_env *env, unsigned tries)
+{
+	env->fence_all(env, tries);
 }
 
 static inline uint64_t env_now_ns(struct phyr_env *env)

@@ -111,6 +111,11 @@ static unsigned t_slot(struct phyr_env *env)
 	return of(env)->base->slot(of(env)->base);
 }
 
+static void t_fence_all(struct phyr_env *env, unsigned tries)
+{
+	of(env)->base->fence_all(of(env)->base, tries);
+}
+
 static uint64_t t_now_ns(struct phyr_env *env)
 {
 	return of(env)->base->now_ns(of(env)->base);
@@ -140,6 +145,8 @@ void tenv_init(struct tenv *t, struct phyr_env *base)
 		.nr_slots = t->base->nr_slots,
 		.now_ns = t_now_ns,
 		.report = t_report,
+		.own_slot = t->base->own_slot, /* which looks at nr_slots only */
+		.fence_all = t->base->fence_all ? t_fence_all : NULL,
 	};
 }
 
