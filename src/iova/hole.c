@@ -85,24 +85,46 @@ static int fail(struct phyr_iova *iova, int err, const char *call,
 			.iova = hole->start, .has_iova = true, .limit = hole->last, .hint = hint);
 }
 
+/* Under the lock: all, or none and the index of the first that covers what is in use. */
+static size_t punch_all(struct phyr_iova *iova, const struct phyr_iova_hole *holes, size_t nr)
+{
+	size_t busy = first_busy(iova, holes, nr);
+	uint64_t start, last;
+
+	for (size_t i = 0; busy == nr && i < nr; i++)
+		if (clip(iova, &holes[i], &start, &last))
+			punch(iova, start, last);
+	return busy;
+}
+
+/* What caches hold of the holes goes back to the tree, where it is free. */
+static void drain(struct phyr_iova *iova, const struct phyr_iova_hole *holes, size_t nr)
+{
+	uint64_t start, last;
+
+	for (size_t i = 0; i < nr; i++)
+		if (clip(iova, &holes[i], &start, &last))
+			phyr_iova_drain(iova, start, last);
+}
+
 int phyr_iova_exclude_all(struct phyr_iova *iova, const char *call,
 			  const struct phyr_iova_hole *holes, size_t nr)
 {
-	uint64_t start, last;
-	size_t busy;
+	size_t busy = 0;
 	int err;
 
 	for (size_t i = 0; i < nr; i++)
 		if (holes[i].start > holes[i].last)
 			return fail(iova, -EINVAL, call, &holes[i], i, "start lies above last");
-	err = phyr_iova_lock_with_room(iova, 2 * (uint64_t)nr);
-	if (err) /* only where there are holes to make room for */
-		return fail(iova, err, call, holes, 0, "no memory to write the holes down");
-	busy = first_busy(iova, holes, nr);
-	for (size_t i = 0; busy == nr && i < nr; i++)
-		if (clip(iova, &holes[i], &start, &last))
-			punch(iova, start, last);
-	phyr_iova_unlock_and_trim(iova);
+	for (unsigned tries = 0; tries < 2 && (!tries || busy < nr); tries++) {
+		if (tries)
+			drain(iova, holes, nr);
+		err = phyr_iova_lock_with_room(iova, 2 * (uint64_t)nr);
+		if (err) /* only where there are holes to make room for */
+			return fail(iova, err, call, holes, 0, "no memory to write the holes down");
+		busy = punch_all(iova, holes, nr);
+		phyr_iova_unlock_and_trim(iova);
+	}
 	if (busy < nr)
 		return fail(iova, -EBUSY, call, &holes[busy], busy, "part of it is in use");
 	return 0;

@@ -8,7 +8,7 @@
 /* Nodes that the tree can need: see pool.h. */
 static uint64_t nodes_needed(const struct phyr_iova *iova)
 {
-	return iova->live + 2 * iova->holes + 1;
+	return iova->out + 2 * iova->holes + 1;
 }
 
 int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more)
@@ -31,10 +31,20 @@ int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more)
 void phyr_iova_unlock_and_trim(struct phyr_iova *iova)
 {
 	struct iova_slab *slab = phyr_iova_pool_pop(&iova->pool, nodes_needed(iova));
+	const struct phyr_range late = iova->late;
+	size_t size;
+	void *block = phyr_iova_depot_close_one(iova, &size);
 
+	iova->late = (struct phyr_range){0, 0};
 	env_unlock(iova->env, &iova->lock);
 	if (slab)
 		env_free(iova->env, slab, sizeof(*slab));
+	if (block)
+		env_free(iova->env, block, size);
+	if (late.len)
+		env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_free", .len = late.len,
+			 .iova = late.addr, .has_iova = true,
+			 .hint = "it was not allocated when it was freed; nothing was freed");
 }
 
 void phyr_iova_add(struct phyr_iova *iova, uint64_t start, uint64_t last, bool hole)
@@ -116,6 +126,29 @@ static int check_config(struct phyr_env *env, const struct phyr_iova_config *con
 	return 0;
 }
 
+/* What caches may hold in any case: 16 MiB, where that is little of the range. */
+#define CACHE_MIN_LEN ((uint64_t)16 << 20)
+#define CACHE_MIN_LG2 6
+/* Live allocations from which on the depot is faster than the tree. */
+#define DEPOT_FROM 1024
+
+static int make_caches(struct phyr_iova *iova, const struct phyr_iova_config *config)
+{
+	uint64_t total = (iova->last - iova->start + 1) >> iova->lg2;
+
+	if (config->no_cache || iova->mask >= CACHE_MAX_LEN)
+		return 0;
+	iova->caches = env_alloc(iova->env, caches_size(iova->env));
+	if (!iova->caches)
+		return env_fail(iova->env, .err = -ENOMEM, .call = "phyr_iova_create");
+	iova->own_slots = env_has_own_slots(iova->env);
+	iova->nr_thread_slots = iova->own_slots ? env_nr_thread_slots(iova->env) : 0;
+	iova->nr_classes = CACHE_MAX_LEN >> iova->lg2;
+	iova->cache_min = min_u64(CACHE_MIN_LEN >> iova->lg2, total >> CACHE_MIN_LG2);
+	iova->depot_from = DEPOT_FROM;
+	return 0;
+}
+
 /* Everything that needs no memory but the lock's. */
 static int setup(struct phyr_iova *iova, const struct phyr_iova_config *config)
 {
@@ -126,6 +159,7 @@ static int setup(struct phyr_iova *iova, const struct phyr_iova_config *config)
 		return env_fail(iova->env, .err = -EINVAL, .call = "phyr_iova_create",
 				.iova = config->start, .has_iova = true, .limit = config->last,
 				.hint = "no whole granule lies in the range");
+	iova->lg2 = config->granule_lg2;
 	err = env_lock_init(iova->env, &iova->lock);
 	if (err)
 		return env_fail(iova->env, .err = err, .call = "phyr_iova_create");
@@ -153,7 +187,9 @@ int phyr_iova_create(struct phyr_env *env, const struct phyr_iova_config *config
 		env_free(env, iova, sizeof(*iova));
 		return err;
 	}
-	err = fill(iova, config);
+	err = make_caches(iova, config);
+	if (!err)
+		err = fill(iova, config);
 	if (err) {
 		phyr_iova_destroy(iova);
 		return err;
@@ -168,6 +204,8 @@ void phyr_iova_destroy(struct phyr_iova *iova)
 
 	if (!iova)
 		return;
+	phyr_iova_caches_fini(iova);
+	phyr_iova_depot_fini(iova);
 	for (slab = iova->pool.end; slab; slab = prev) {
 		prev = slab->prev;
 		env_free(iova->env, slab, sizeof(*slab));
@@ -176,12 +214,13 @@ void phyr_iova_destroy(struct phyr_iova *iova)
 	env_free(iova->env, iova, sizeof(*iova));
 }
 
-/* What the tree's stretches leave out is allocated. */
+/* What the tree's stretches leave out is allocated, once the caches are empty. */
 uint64_t phyr_iova_first_live(struct phyr_iova *iova)
 {
 	struct iova_node *node;
 	uint64_t at;
 
+	phyr_iova_drain(iova, 0, UINT64_MAX);
 	env_lock(iova->env, &iova->lock);
 	at = iova->start;
 	node = phyr_iova_tree_at_or_after(&iova->tree, at);
@@ -193,16 +232,53 @@ uint64_t phyr_iova_first_live(struct phyr_iova *iova)
 	return at <= iova->last ? at : UINT64_MAX;
 }
 
+/* Sum up the slots' caches: those in use change meanwhile. */
+static void count_cached(struct phyr_iova *iova, uint64_t *nr, uint64_t *granules, uint64_t *hits)
+{
+	*nr = iova->depot.count;
+	*granules = iova->depot.granules;
+	*hits = iova->depot_hits;
+	for (size_t i = 0; iova->caches && i < cache_count(iova->env); i++) {
+		const struct iova_cache *cache = load_acquire(&iova->caches[i]);
+		uint64_t used = cache ? load_relaxed(&cache->used) : 0;
+
+		*nr += used / CACHE_ONE;
+		*granules += cache_granules(used);
+		*hits += cache ? load_relaxed(&cache->hits) : 0;
+	}
+}
+
+static uint64_t meta_bytes(const struct phyr_iova *iova)
+{
+	uint64_t bytes = sizeof(*iova) + load_relaxed(&iova->cache_bytes);
+
+	bytes += iova->pool.capacity / IOVA_SLAB_NODES * sizeof(struct iova_slab);
+	if (iova->caches)
+		bytes += caches_size(iova->env);
+	return bytes + phyr_iova_depot_meta(iova);
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 void phyr_iova_get_stats(struct phyr_iova *iova, struct phyr_iova_stats *stats)
 {
+	uint64_t nr, granules, hits;
+
 	env_lock(iova->env, &iova->lock);
+	count_cached(iova, &nr, &granules, &hits);
+	/* Frees of what was not allocated can make the caches look too full for a while. */
 	*stats = (struct phyr_iova_stats){
-		.live_bytes = iova->live_bytes,
-		.live = iova->live,
-		.highest = iova->highest,
+		.live_bytes = less(iova->out_bytes, granules << iova->lg2),
+		.live = less(iova->out, nr),
+		.highest = iova->reach ? iova->start + (iova->reach - 1) : 0,
 		.total_bytes = iova->last - iova->start + 1 - iova->hole_bytes,
-		.meta_bytes = sizeof(*iova) +
-			      iova->pool.capacity / IOVA_SLAB_NODES * sizeof(struct iova_slab),
+		.meta_bytes = meta_bytes(iova),
+		.cached_bytes = granules << iova->lg2,
+		.cache_hits = hits,
+		.cache_misses = iova->misses,
 	};
 	env_unlock(iova->env, &iova->lock);
 }

@@ -7,6 +7,8 @@
 
 #include "core/bits.h"
 #include "core/env.h"
+#include "iova/cache.h"
+#include "iova/depot.h"
 #include "iova/pool.h"
 #include "iova/tree.h"
 
@@ -18,15 +20,28 @@ struct phyr_iova {
 	uint64_t start; /* of the range; neither 0 nor ~0 lies in it */
 	uint64_t last;
 	uint64_t mask; /* granule - 1 */
+	unsigned lg2;  /* of the granule */
+	bool own_slots;
+	unsigned nr_thread_slots;   /* of them: those that are the thread's number */
+	uint64_t nr_classes;        /* lengths that are cached: 1 to so many granules; 0: none */
+	struct iova_cache **caches; /* one a slot, NULL until it is needed; then the shared one */
+	uint64_t reach; /* bytes from start to the end of what was ever allocated; read unlocked */
+	uint64_t cache_min;   /* granules that a slot's cache may hold in any case */
+	uint64_t depot_from;  /* allocations from which on there is a depot */
+	uint64_t cache_bytes; /* memory of the caches; atomic */
 
 	struct phyr_lock lock; /* over all below */
 	struct iova_tree tree;
 	struct iova_pool pool;
-	uint64_t live; /* allocations */
-	uint64_t live_bytes;
+	struct iova_depot depot;
+	uint64_t out; /* stretches that are not in the tree: allocated or cached */
+	uint64_t out_bytes;
 	uint64_t holes; /* excluded stretches, joined */
 	uint64_t hole_bytes;
-	uint64_t highest;
+	uint64_t depot_hits;
+	uint64_t misses;        /* allocations that the tree served */
+	unsigned drains;        /* emptyings of caches under way */
+	struct phyr_range late; /* a wrong free found late, to be reported without the lock */
 };
 
 /*
@@ -38,6 +53,49 @@ int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more);
 /* phyr_iova_alloc(), but for a caller who has another way: -ENOSPC makes no report. */
 int phyr_iova_try_alloc(struct phyr_iova *iova, uint64_t len,
 			const struct phyr_iova_request *request, uint64_t *out);
+
+/* Whole granules; 0: more than 64 bits hold. */
+static inline uint64_t whole_granules(const struct phyr_iova *iova, uint64_t len)
+{
+	return len > UINT64_MAX - iova->mask ? 0 : round_up_mask(len, iova->mask);
+}
+
+/* place.c: the tree's side, under the lock. */
+
+/* Take a place as wished, else, where alignment is a wish only, any place. 0 or -ENOSPC. */
+int phyr_iova_take(struct phyr_iova *iova, const struct wish *wish, bool prefer, uint64_t *out);
+/* Count a stretch that was taken out of the tree. */
+void phyr_iova_account(struct phyr_iova *iova, uint64_t start, uint64_t size);
+/* Free [start, last]; false, and nothing is changed, when it can't be what one call gave. */
+bool phyr_iova_release(struct phyr_iova *iova, uint64_t start, uint64_t last);
+/* The same for what was cached, of class + 1 granules; what is wrong with it is told later. */
+void phyr_iova_return(struct phyr_iova *iova, uint64_t class, uint64_t start);
+
+/*
+ * drain.c: emptying all caches into the tree, some stretches a step, those that touch [start, last].
+ *
+ *   struct iova_drain d = {.start = …, .last = …};
+ *   do {
+ *           more = phyr_iova_drain_step(iova, &d, room);    negative: no memory, not locked
+ *           … try again, under the lock …
+ *           phyr_iova_unlock_and_trim(iova);
+ *   } while (not yet && more);
+ *   phyr_iova_drain_end(iova, &d);
+ */
+struct iova_drain {
+	uint64_t start;
+	uint64_t last;
+	size_t next;              /* cache after this one */
+	struct iova_cache *cache; /* NULL: the depot, and before it nothing */
+	uint64_t class;           /* where it stands in it */
+	uint64_t index;
+	bool begun;
+};
+
+int phyr_iova_drain_step(struct phyr_iova *iova, struct iova_drain *d, uint64_t room);
+void phyr_iova_drain_end(struct phyr_iova *iova, struct iova_drain *d);
+/* All that touches [start, last]. */
+void phyr_iova_drain(struct phyr_iova *iova, uint64_t start, uint64_t last);
 
 /* The lowest address that is allocated; ~0: none is. Cost: O(stretches below it). */
 uint64_t phyr_iova_first_live(struct phyr_iova *iova);

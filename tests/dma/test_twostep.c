@@ -131,19 +131,19 @@ static void no_skew_for_nothing(void **state)
 {
 	static const uint64_t cases[][2] = {
 		{5 * M2 + 0x1000, M2}, {5 * M2 + 0x1000, 2 * M2 - 0x2000}, {5 * M2, M2 - 1}};
-	struct rig r;
 
-	rig_init(&r, &vtdss);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct phyr_dma_iova_state s, odd;
+		struct rig r;
 
+		rig_init(&r, &vtdss); /* anew, so that no window was there before */
 		assert_true(phyr_dma_iova_try_alloc(r.dev, &odd, 0, 3 * K4));
 		assert_true(phyr_dma_iova_try_alloc(r.dev, &s, cases[i][0], cases[i][1]));
 		assert_int_equal(s.addr, odd.addr + 3 * K4);
 		phyr_dma_iova_free(r.dev, &s);
 		phyr_dma_iova_free(r.dev, &odd);
+		rig_fini(&r);
 	}
-	rig_fini(&r);
 }
 
 /* Where no aligned window is left, another one will do. */
@@ -195,7 +195,7 @@ static void no_memory_for_windows(void **state)
 	r.t.fail_at = 1;
 	while (n < 1000 && phyr_dma_iova_try_alloc(r.dev, &s[n], 0, 4096))
 		n++;
-	assert_in_range(n, 1, 999);
+	assert_in_range(n, 0, 999);
 	assert_int_equal(r.t.last.err, -ENOMEM);
 	assert_string_equal(r.t.last.call, "phyr_iova_alloc");
 	assert_int_equal(r.t.last.len, 4096);

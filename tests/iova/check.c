@@ -14,6 +14,8 @@ struct seen {
 	uint64_t free_bytes;
 	uint64_t holes;
 	uint64_t hole_bytes;
+	uint64_t cached;
+	uint64_t cached_granules;
 };
 
 static uint64_t bigger(uint64_t a, uint64_t b)
@@ -66,6 +68,64 @@ static void check_order(struct phyr_iova *iova)
 	}
 }
 
+/* A cached stretch is out: no stretch of the tree touches it. */
+static void check_cached(struct phyr_iova *iova, uint64_t class, uint64_t start, struct seen *seen)
+{
+	uint64_t size = (class + 1) << iova->lg2;
+	const struct iova_node *n = phyr_iova_tree_at_or_after(&iova->tree, start);
+
+	assert_int_equal(start & iova->mask, 0);
+	assert_true(!n || n->start > start + (size - 1));
+	seen->cached++;
+	seen->cached_granules += class + 1;
+}
+
+static void check_cache(struct phyr_iova *iova, const struct iova_cache *cache, struct seen *seen)
+{
+	uint64_t nr = 0, granules = 0;
+
+	assert_int_equal(cache->busy, 0);
+	assert_int_equal(cache->want, 0);
+	for (uint64_t class = 0; class < iova->nr_classes; class ++) {
+		const struct iova_mag *mag = cache_mag(cache, class);
+
+		for (uint64_t i = 0; mag && i < mag->nr; i++) {
+			check_cached(iova, class, mag->start[i], seen);
+			nr++;
+			granules += class + 1;
+		}
+	}
+	assert_int_equal(cache->used, nr * CACHE_ONE + granules);
+}
+
+static void check_depot(struct phyr_iova *iova, struct seen *seen)
+{
+	uint64_t nr = seen->cached, granules = seen->cached_granules;
+
+	for (uint64_t class = 0; class < iova->nr_classes; class ++) {
+		const uint32_t *in = depot_nr(&iova->depot, class);
+
+		for (uint64_t i = 0; in && i < *in; i++)
+			check_cached(iova, class, *depot_at(&iova->depot, class, i), seen);
+	}
+	assert_int_equal(iova->depot.count, seen->cached - nr);
+	assert_int_equal(iova->depot.granules, seen->cached_granules - granules);
+}
+
+static void check_caches(struct phyr_iova *iova, struct seen *seen)
+{
+	struct phyr_iova_stats stats;
+
+	for (size_t i = 0; iova->caches && i < cache_count(iova->env); i++)
+		if (iova->caches[i])
+			check_cache(iova, iova->caches[i], seen);
+	check_depot(iova, seen);
+	phyr_iova_get_stats(iova, &stats);
+	assert_int_equal(stats.cached_bytes, seen->cached_granules << iova->lg2);
+	assert_int_equal(stats.live, iova->out - seen->cached);
+	assert_int_equal(stats.live_bytes, iova->out_bytes - stats.cached_bytes);
+}
+
 void iova_check(struct phyr_iova *iova)
 {
 	struct seen seen = {0};
@@ -77,7 +137,9 @@ void iova_check(struct phyr_iova *iova)
 	assert_int_equal(seen.nodes, iova->pool.used);
 	assert_int_equal(seen.holes, iova->holes);
 	assert_int_equal(seen.hole_bytes, iova->hole_bytes);
-	assert_int_equal(seen.free_bytes + seen.hole_bytes + iova->live_bytes, all);
-	assert_true(seen.nodes <= iova->live + 2 * iova->holes + 1);
-	assert_true(iova->live + 2 * iova->holes + 1 <= iova->pool.capacity);
+	assert_int_equal(seen.free_bytes + seen.hole_bytes + iova->out_bytes, all);
+	assert_true(seen.nodes <= iova->out + 2 * iova->holes + 1);
+	assert_true(iova->out + 2 * iova->holes + 1 <= iova->pool.capacity);
+	assert_int_equal(iova->drains, 0);
+	check_caches(iova, &seen);
 }

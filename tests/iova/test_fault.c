@@ -83,7 +83,7 @@ static void told(const struct tenv *t, const struct phyr_report *want)
 static unsigned calls_from(unsigned first)
 {
 	const struct phyr_iova_config config = {
-		.size = sizeof(config), .last = ~0ull, .granule_lg2 = 12};
+		.size = sizeof(config), .last = ~0ull, .granule_lg2 = 12, .no_cache = true};
 	struct phyr_iova_stats before, after;
 	struct phyr_iova *iova;
 	unsigned failed = 0;
@@ -127,7 +127,7 @@ static void calls(void **state)
 static void free_needs_nothing(void **state)
 {
 	const struct phyr_iova_config config = {
-		.size = sizeof(config), .last = ~0ull, .granule_lg2 = 12};
+		.size = sizeof(config), .last = ~0ull, .granule_lg2 = 12, .no_cache = true};
 	struct phyr_iova *iova;
 	uint64_t addr;
 	struct tenv t;
@@ -148,12 +148,54 @@ static void free_needs_nothing(void **state)
 	tenv_fini(&t);
 }
 
+/* Each allocation fails in turn, those for the caches, too: it is told, and then it goes on. */
+static void with_caches(void **state)
+{
+	const struct phyr_iova_config config = {
+		.size = sizeof(config), .last = ~0ull, .granule_lg2 = 12};
+	uint64_t addr[NR];
+	unsigned failed = 0;
+
+	for (unsigned at = 1; !failed || failed == at - 1; at++) {
+		struct phyr_iova *iova;
+		bool told_once = false;
+		struct tenv t;
+
+		tenv_init(&t, NULL);
+		assert_int_equal(phyr_iova_create(&t.env, &config, &iova), 0);
+		iova->depot_from = 2;
+		tenv_restart(&t);
+		t.fail_at = at;
+		for (unsigned i = 0; i < NR; i++) {
+			int err = phyr_iova_alloc(iova, (1 + i % 100) * K, NULL, &addr[i]);
+
+			assert_int_equal(err, t.failed && !told_once ? -ENOMEM : 0);
+			assert_int_equal(t.reports, t.failed);
+			told_once = t.failed;
+			if (err)
+				assert_int_equal(
+					phyr_iova_alloc(iova, (1 + i % 100) * K, NULL, &addr[i]),
+					0);
+			failed += err == -ENOMEM;
+		}
+		for (unsigned i = 0; i < NR; i++)
+			phyr_iova_free(iova, addr[i], (1 + i % 100) * K);
+		iova_check(iova);
+		assert_int_equal(phyr_iova_first_live(iova), UINT64_MAX);
+		iova_check(iova);
+		phyr_iova_destroy(iova);
+		tenv_fini(&t);
+	}
+	assert_in_range(failed, 15, 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create),
 		cmocka_unit_test(calls),
 		cmocka_unit_test(free_needs_nothing),
+		cmocka_unit_test(with_caches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

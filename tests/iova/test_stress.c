@@ -15,13 +15,16 @@
 #include "lib/rnd.h"
 #include "lib/tenv.h"
 
-#define THREADS  4
-#define GRANULES 4096
-#define HELD     64
-#define STEPS    20000
+#define THREADS     4
+#define GRANULES    4096
+#define HELD        64
+#define STEPS       4000
+#define GENERATIONS 4
 
 struct shared {
-	struct tenv t;
+	struct tenv t; /* first: an environment is its test */
+	unsigned nr_slots;
+	bool own;
 	struct phyr_iova *iova;
 	uint8_t owner[GRANULES + 1];
 	unsigned clashes;
@@ -53,7 +56,8 @@ static void take(struct thread *th)
 
 	r.align = (uint64_t)0x1000 << rnd_below(&th->r, 4);
 	if (rnd_below(&th->r, 4)) {
-		err = phyr_iova_alloc(s->iova, range.len, &r, &range.addr);
+		err = phyr_iova_alloc(s->iova, range.len, rnd_below(&th->r, 2) ? &r : NULL,
+				      &range.addr);
 	} else {
 		range.addr = (1 + rnd_below(&th->r, GRANULES)) << 12;
 		err = phyr_iova_alloc_at(s->iova, range.addr, range.len);
@@ -74,6 +78,15 @@ static void drop(struct thread *th)
 	phyr_iova_free(th->shared->iova, range.addr, range.len);
 }
 
+/* A thread's own environment of mind: slots are shared by all, or hosted ones. */
+static unsigned shared_slot(struct phyr_env *env)
+{
+	struct shared *s = (struct shared *)env;
+	static __thread unsigned turn;
+
+	return turn++ % s->nr_slots;
+}
+
 static void *work(void *arg)
 {
 	struct thread *th = arg;
@@ -89,8 +102,7 @@ static void *work(void *arg)
 		if (i % 5000 == th->me)
 			phyr_iova_exclude(th->shared->iova, GRANULES << 12, GRANULES << 12);
 	}
-	while (th->nr)
-		drop(th);
+	/* The rest goes with a later thread: this one's slot is another's then. */
 	return NULL;
 }
 
@@ -98,38 +110,95 @@ static void no_report(struct phyr_env *env, const struct phyr_report *report)
 {
 }
 
-static void threads_never_overlap(void **state)
+static void begin(struct shared *s)
 {
 	const struct phyr_iova_config config = {.size = sizeof(config),
 						.start = 0x1000,
 						.last = ((uint64_t)GRANULES << 12) - 1,
 						.granule_lg2 = 12};
+
+	tenv_init(&s->t, NULL);
+	s->t.env.report = no_report;
+	s->t.env.nr_slots = s->nr_slots;
+	if (!s->own) {
+		s->t.env.slot = shared_slot;
+		s->t.env.own_slot = NULL;
+	}
+	assert_int_equal(phyr_iova_create(&s->t.env, &config, &s->iova), 0);
+	s->iova->cache_min = 128;
+	s->iova->depot_from = 16;
+}
+
+static void end(struct shared *s)
+{
+	struct phyr_iova_stats stats;
+
+	assert_int_equal(s->clashes, 0);
+	iova_check(s->iova);
+	phyr_iova_get_stats(s->iova, &stats);
+	assert_int_equal(stats.live, 0);
+	assert_true(stats.cache_hits > STEPS / 10);
+	assert_int_equal(phyr_iova_first_live(s->iova), UINT64_MAX);
+	iova_check(s->iova);
+	assert_int_equal(s->iova->out, 0);
+	assert_int_equal(s->iova->pool.used, 1 + s->iova->holes);
+	phyr_iova_destroy(s->iova);
+	tenv_fini(&s->t);
+}
+
+/* Threads come and go GENERATIONS times; each goes on with what the one before it held. */
+static void threads_never_overlap(unsigned nr_slots, bool own)
+{
 	struct rnd r = rnd_start("iova/stress");
 	static struct shared s;
 	static struct thread threads[THREADS];
 
-	tenv_init(&s.t, NULL);
-	s.t.env.report = no_report;
-	assert_int_equal(phyr_iova_create(&s.t.env, &config, &s.iova), 0);
-	for (unsigned i = 0; i < THREADS; i++) {
+	s = (struct shared){.nr_slots = nr_slots, .own = own};
+	begin(&s);
+	for (unsigned i = 0; i < THREADS; i++)
 		threads[i] =
 			(struct thread){.shared = &s, .r = {rnd_u64(&r)}, .me = (uint8_t)(i + 1)};
-		assert_int_equal(pthread_create(&threads[i].id, NULL, work, &threads[i]), 0);
+	for (unsigned g = 0; g < GENERATIONS; g++) {
+		for (unsigned i = 0; i < THREADS; i++)
+			assert_int_equal(pthread_create(&threads[i].id, NULL, work, &threads[i]),
+					 0);
+		for (unsigned i = 0; i < THREADS; i++)
+			pthread_join(threads[i].id, NULL);
 	}
 	for (unsigned i = 0; i < THREADS; i++)
-		pthread_join(threads[i].id, NULL);
-	assert_int_equal(s.clashes, 0);
-	iova_check(s.iova);
-	assert_int_equal(s.iova->live, 0);
-	assert_int_equal(s.iova->pool.used, 1);
-	phyr_iova_destroy(s.iova);
-	tenv_fini(&s.t);
+		while (threads[i].nr)
+			drop(&threads[i]);
+	end(&s);
+}
+
+static void each_its_slot(void **state)
+{
+	threads_never_overlap(64, true);
+}
+
+/* Two have one of their own, and the others share. */
+static void some_without_a_slot(void **state)
+{
+	threads_never_overlap(2, true);
+}
+
+static void one_shared_slot(void **state)
+{
+	threads_never_overlap(1, false);
+}
+
+static void shared_slots(void **state)
+{
+	threads_never_overlap(3, false);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(threads_never_overlap),
+		cmocka_unit_test(each_its_slot),
+		cmocka_unit_test(some_without_a_slot),
+		cmocka_unit_test(one_shared_slot),
+		cmocka_unit_test(shared_slots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
