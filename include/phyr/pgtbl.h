@@ -83,7 +83,8 @@ struct phyr_pgtbl_config {
  * What an operation leaves to do before memory may be reused: iova to invalidate, tables to free.
  *
  * Caller's memory. The tables are linked through their own first entry, coded so that no walker
- * takes it for a mapping; they go back only after the invalidation is done.
+ * takes it for a mapping; those whose iova stays mapped, through bits that walkers ignore. They go back
+ * only after the invalidation is done.
  */
 struct phyr_gather {
 	uint64_t start;   /**< first iova to invalidate; start > last: none */
@@ -186,8 +187,8 @@ PHYR_API int phyr_pgtbl_translate(struct phyr_pgtbl *pt, uint64_t iova,
 				  struct phyr_translation *out);
 
 /**
- * How phyr_pgtbl_cut() and phyr_pgtbl_promote() change what is mapped, at the worst: by format, and on Arm by
- * what config.bbm says.
+ * How phyr_pgtbl_cut() and phyr_pgtbl_promote() change what is mapped, at the worst: by format, and
+ * on Arm by what config.bbm says.
  */
 PHYR_API enum phyr_pgtbl_change phyr_pgtbl_change(const struct phyr_pgtbl *pt);
 
@@ -201,29 +202,38 @@ struct phyr_pgtbl_idle {
 };
 
 /**
- * Make an iova an edge, as if one map call had ended and another begun there, so that an unmap may start or
- * end at it. A leaf that it lies in is cut into the largest smaller ones that fit.
+ * Make an iova an edge, as if one map call had ended and another begun there, so that an unmap may
+ * start or end at it. A leaf that it lies in is cut into the largest smaller ones that fit; they are
+ * as dirty as it was.
  *
- * @param iova    a multiple of the granule, inside of what one map call made; on an edge nothing happens
+ * @param iova    a multiple of the granule; where a map call began or ended already, nothing happens
  * @param idle    for what cannot be changed hitless; NULL: -EOPNOTSUPP then
  * @param gather  as in phyr_pgtbl_unmap(): sync it before the parts are treated apart
  *
- * @return 0; -EINVAL iova off the granule; -ENOENT it is not mapped, or not before it; -ERANGE past the
- *         table's last iova; -EOPNOTSUPP; -ENOMEM. Nothing changed on failure.
- * Cost: O(levels * entries of a table).
+ * @return 0; -EINVAL iova off the granule; -ENOENT neither it nor what lies before it is mapped;
+ *         -ERANGE past the table's last iova; -EOPNOTSUPP not without idle; -ENOMEM. Nothing changed
+ *         on failure.
+ * Cost: O(levels * entries of a table); where a size is missing between two of config.page_sizes,
+ * O(entries that the leaf becomes). One table more than it needs is allocated meanwhile.
  */
 PHYR_API int phyr_pgtbl_cut(struct phyr_pgtbl *pt, uint64_t iova,
 			    const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather);
 
 /**
- * Replace small leaves by larger ones where what they map lies together: what was cut, or came page by page.
+ * Replace small leaves by larger ones where what they map lies together.
  *
- * Edges of map calls stay edges, so nothing is joined over one; nor over iova outside of [iova, iova + len).
+ * What results is what one map call would have made of each run of memory: fewer leaves there cannot
+ * be. Edges of map calls stay edges, so nothing is joined over one; nor over iova outside of
+ * [iova, iova + len). A new leaf is dirty if one of the old ones was; and with config.dirty, without
+ * idle, a writable one that takes the place of a table is dirty in any case: until the sync hardware
+ * may mark what nobody will read.
  *
- * @param idle    as above; NULL: what cannot be changed hitless is passed over
+ * @param idle    as above; NULL: what cannot be changed hitless is passed over. Its sync is called
+ *                for each leaf apart
  * @param gather  sync it before memory is reused; tables that were replaced are in it
  * @param leaves  NULL, or out: how many larger leaves there are now that were not before
  * @return 0; -EINVAL len 0, iova or len off the granule; -ERANGE past the table's last iova
+ * Cost: O(entries). Allocates nothing.
  */
 PHYR_API int phyr_pgtbl_promote(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
 				const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather,
@@ -235,22 +245,24 @@ typedef void phyr_pgtbl_dirty_fn(void *arg, uint64_t iova, uint64_t len);
 /**
  * Which leaves in a range were written by devices since they were mapped, or last cleared.
  *
- * @param clear   take the marks away as they are read; a leaf that is partly in the range keeps its mark
+ * @param clear   take the marks away as they are read; a leaf that is partly in the range keeps its
+ *                mark
  * @param fn      told of each dirty part, in order, cut to the range; must not call back into phyr
- * @param gather  grows when clear: until it is synced a device may write without a new mark, so what was
- *                told is read by the caller after the sync
+ * @param gather  grows when clear: until it is synced a device may write without a new mark, so what
+ *                was told is read by the caller after the sync
  * @return 0; -EINVAL len 0; -ERANGE past the table's last iova; -EOPNOTSUPP config.dirty was not set
  */
 PHYR_API int phyr_pgtbl_dirty(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, bool clear,
 			      phyr_pgtbl_dirty_fn *fn, void *arg, struct phyr_gather *gather);
 
 /**
- * Take out the tables of a range that is the caller's and maps nothing: unmaps of less than a table's span
- * leave it there, for the next map. Nobody may map or look up in the range meanwhile.
+ * Take out the tables of a range that is the caller's and maps nothing: unmaps of less than a
+ * table's span leave it there, for the next map. Nobody may map or look up in the range meanwhile.
  *
- * @param gather  holds the tables that lie in the range whole, and that iova; sync it
- * @return 0; -EINVAL len 0; -ERANGE past the table's last iova; -EBUSY something is mapped in it: nothing
- *         changed
+ * @param iova, len  their granules whole
+ * @param gather     holds the tables that lie in the range whole, and their iova; sync it
+ * @return 0; -EINVAL len 0; -ERANGE past the table's last iova; -EBUSY something is mapped in it:
+ *         nothing changed
  */
 PHYR_API int phyr_pgtbl_reclaim(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
 				struct phyr_gather *gather);
@@ -273,8 +285,9 @@ struct phyr_pgtbl_entry {
 typedef int phyr_pgtbl_walk_fn(void *arg, const struct phyr_pgtbl_entry *entry);
 
 /**
- * Show each entry that is there in a range, tables before what is in them, in order of iova; for dumps and
- * pictures. What others map and unmap meanwhile is shown or not; tables must not be freed meanwhile.
+ * Show each entry that is there in a range, tables before what is in them, in order of iova; for
+ * dumps and pictures. What others map and unmap meanwhile is shown or not; tables must not be freed
+ * meanwhile.
  *
  * @return 0; what fn returned, if not 0; -EINVAL len 0; -ERANGE past the table's last iova
  */

@@ -25,4 +25,8 @@
 #define compare_exchange(p, from, to) \
 	__atomic_compare_exchange_n(p, from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
+/* Set or clear bits that others may be changing, too; what was there is returned. */
+#define fetch_or(p, bits)  __atomic_fetch_or(p, bits, __ATOMIC_RELAXED)
+#define fetch_and(p, bits) __atomic_fetch_and(p, bits, __ATOMIC_RELAXED)
+
 #endif

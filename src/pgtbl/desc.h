@@ -60,7 +60,8 @@ struct pgtbl_desc {
 	uint64_t present; /* one of these: it is there */
 	uint64_t can_read;
 	uint64_t can_write;
-	uint64_t dirty; /* written */
+	uint64_t dirty;    /* written */
+	uint64_t accessed; /* hardware sets these, too, where it marks what it writes */
 	uint64_t inverted;
 
 	/* Clusters: an entry with all of these bits is part of one. 0: there are none. */
@@ -249,6 +250,12 @@ PGTBL_INLINE bool desc_is_dirty(const struct pgtbl_desc *d, uint64_t e)
 PGTBL_INLINE uint64_t desc_cleaned(const struct pgtbl_desc *d, uint64_t e)
 {
 	return (e & ~d->dirty) | (d->inverted & d->dirty);
+}
+
+/* A writable leaf as if somebody had. */
+PGTBL_INLINE uint64_t desc_dirtied(const struct pgtbl_desc *d, uint64_t e)
+{
+	return (e & ~d->dirty) | (~d->inverted & d->dirty);
 }
 
 /* Of a leaf what is not its address, size or edges: what a leaf of another size would share. */

@@ -8,9 +8,14 @@
 #ifndef PGTBL_INSTANCE_H
 #define PGTBL_INSTANCE_H
 
+#include "pgtbl/cut.h"
+#include "pgtbl/dirty.h"
 #include "pgtbl/fmt.h"
 #include "pgtbl/map.h"
+#include "pgtbl/promote.h"
+#include "pgtbl/reclaim.h"
 #include "pgtbl/unmap.h"
+#include "pgtbl/visit.h"
 
 PGTBL_INLINE int translate(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
 			   struct phyr_translation *out)
@@ -37,9 +42,10 @@ PGTBL_INLINE void free_chain(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, 
 		uint64_t *table = pgtbl_link_table(chain), e;
 		unsigned level = pgtbl_link_level(chain);
 		size_t size = level == pt->top ? pt->root_size : pt->table_size;
+		unsigned from = chain & PGTBL_LINK_INTACT ? 0 : 1;
 
-		chain = load_relaxed(table);
-		for (unsigned i = 1; level && i < size / sizeof(e); i++) {
+		chain = chain_next(d, chain);
+		for (unsigned i = from; level && i < size / sizeof(e); i++) {
 			e = load_relaxed(table + i);
 			if (desc_is_table(d, e, level))
 				chain_push(d, pt, &chain, desc_table(d, pt, e), level - 1);
@@ -145,6 +151,39 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 	return NULL;
 }
 
+/* What changes mappings, and looks at them. */
+#define PGTBL_INSTANCE_CHANGES(name, desc)                                                        \
+	static int name##_cut(struct phyr_pgtbl *pt, uint64_t iova,                               \
+			      const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather)     \
+	{                                                                                         \
+		return cut(desc, pt, iova, idle, gather);                                         \
+	}                                                                                         \
+                                                                                                  \
+	static int name##_promote(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,             \
+				  const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather, \
+				  uint64_t *leaves)                                               \
+	{                                                                                         \
+		return promote(desc, pt, iova, len, idle, gather, leaves);                        \
+	}                                                                                         \
+                                                                                                  \
+	static int name##_dirty(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, bool clear,   \
+				phyr_pgtbl_dirty_fn *fn, void *arg, struct phyr_gather *gather)   \
+	{                                                                                         \
+		return dirty(desc, pt, iova, len, clear, fn, arg, gather);                        \
+	}                                                                                         \
+                                                                                                  \
+	static int name##_reclaim(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,             \
+				  struct phyr_gather *gather)                                     \
+	{                                                                                         \
+		return reclaim(desc, pt, iova, len, gather);                                      \
+	}                                                                                         \
+                                                                                                  \
+	static int name##_walk(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,                \
+			       phyr_pgtbl_walk_fn *fn, void *arg)                                 \
+	{                                                                                         \
+		return visit(desc, pt, iova, len, fn, arg);                                       \
+	}
+
 #define PGTBL_INSTANCE(name, desc)                                                                 \
 	static __attribute__((noinline)) void name##_clear(                                        \
 		struct phyr_pgtbl *pt, uint64_t start, uint64_t last, struct phyr_gather *gather)  \
@@ -228,6 +267,8 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		return setup(desc, config, pt);                                                    \
 	}                                                                                          \
                                                                                                    \
+	PGTBL_INSTANCE_CHANGES(name, desc)                                                         \
+                                                                                                   \
 	const struct pgtbl_ops phyr_pgtbl_##name##_ops = {                                         \
 		.map = phyr_pgtbl_##name##_map,                                                    \
 		.unmap = phyr_pgtbl_##name##_unmap,                                                \
@@ -235,6 +276,11 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		.free = name##_free,                                                               \
 		.free_all = name##_free_all,                                                       \
 		.setup = name##_setup,                                                             \
+		.cut = name##_cut,                                                                 \
+		.promote = name##_promote,                                                         \
+		.dirty = name##_dirty,                                                             \
+		.reclaim = name##_reclaim,                                                         \
+		.walk = name##_walk,                                                               \
 	}
 
 #endif

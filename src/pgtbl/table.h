@@ -108,9 +108,13 @@ uint64_t phyr_pgtbl_table_settle(struct phyr_pgtbl *pt, uint64_t *entry, uint64_
  *   link:  | CPU address of a table, from its size up | 0 | level 6..4 | 0 |    0: the end
  *
  * A walker that still comes there by what it has cached sees bits 0-2 clear: not present.
+ *
+ * A table whose iova stays in use, by a larger leaf, must stay as it is until the invalidation. It is
+ * intact: its own link lies spread over its first 64 entries, a bit each, where hardware ignores it.
  */
 #define PGTBL_LINK_LEVEL_LG2 4
 #define PGTBL_LINK_MASK      0xfff
+#define PGTBL_LINK_INTACT    8 /* of a link: the table that it leads to is */
 _Static_assert(PGTBL_MAX_LEVELS <= 8, "a level has three bits in a link");
 
 static inline uint64_t pgtbl_link(const uint64_t *table, unsigned level)

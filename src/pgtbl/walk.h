@@ -136,4 +136,29 @@ PGTBL_INLINE void chain_push(const struct pgtbl_desc *d, const struct phyr_pgtbl
 	}
 }
 
+/* The same for a table that walkers may go on using: nothing that they look at changes. */
+PGTBL_INLINE void chain_push_intact(const struct pgtbl_desc *d, uint64_t *chain, uint64_t *table,
+				    unsigned level)
+{
+	for (unsigned i = 0; i < 64; i++)
+		if (*chain >> i & 1)
+			fetch_or(table + i, d->first);
+		else
+			fetch_and(table + i, ~d->first);
+	*chain = pgtbl_link(table, level) | PGTBL_LINK_INTACT;
+}
+
+/* What a link's table has for a link. */
+PGTBL_INLINE uint64_t chain_next(const struct pgtbl_desc *d, uint64_t link)
+{
+	const uint64_t *table = pgtbl_link_table(link);
+	uint64_t next = 0;
+
+	if (!(link & PGTBL_LINK_INTACT))
+		return load_relaxed(table);
+	for (unsigned i = 0; i < 64; i++)
+		next |= (uint64_t) !!(load_relaxed(table + i) & d->first) << i;
+	return next;
+}
+
 #endif

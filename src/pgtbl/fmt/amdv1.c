@@ -22,6 +22,7 @@
 #include "pgtbl/instance.h"
 
 #define PR         ((uint64_t)1 << 0)
+#define A          ((uint64_t)1 << 5)
 #define D          ((uint64_t)1 << 6)
 #define NEXT_LEVEL ((uint64_t)7 << 9)
 #define FC         ((uint64_t)1 << 60)
@@ -55,6 +56,7 @@ static const struct pgtbl_desc amdv1 = {
 	.can_read = IR,
 	.can_write = IW,
 	.dirty = D,
+	.accessed = A,
 	.cluster = NEXT_LEVEL,
 	.cluster_coded = true,
 	.first = FIRST,

@@ -17,6 +17,7 @@
 #define R   ((uint64_t)1 << 0)
 #define W   ((uint64_t)1 << 1)
 #define PS  ((uint64_t)1 << 7)
+#define A   ((uint64_t)1 << 8)
 #define D   ((uint64_t)1 << 9)
 #define SNP ((uint64_t)1 << 11)
 
@@ -45,6 +46,7 @@ static const struct pgtbl_desc vtdss = {
 	.can_read = R,
 	.can_write = W,
 	.dirty = D,
+	.accessed = A,
 	.first = FIRST,
 	.last = LAST,
 	.unsynced = UNSYNCED,

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Larger leaves in the place of small ones: runs of leaves that lie together, with no edge between them, are
+ * found and given the leaves that one map call would have given them.
+ *
+ *   leaves   [e][e][e][e]|[e][e][e]...[e][e][e][e]      |  an edge, or another address: a run ends
+ *   run                   └─────────────────────┘
+ *   becomes              |[e][   one leaf   ][e][e]     where leaf and run allow
+ *
+ * While devices use the iova, walkers that have cached the way to a table that is replaced go on reading it
+ * until the invalidation: it stays as it is, linked in a way that they do not see. One that marks what it
+ * writes may do so there when nobody looks any more, so then the new leaf counts as written.
+ */
+#ifndef PGTBL_PROMOTE_H
+#define PGTBL_PROMOTE_H
+
+#include "pgtbl/change.h"
+#include "pgtbl/map.h"
+
+struct pgtbl_promoter {
+	struct phyr_pgtbl *pt;
+	const struct phyr_pgtbl_idle *idle;
+	struct phyr_gather *gather;
+	uint64_t start; /* the range */
+	uint64_t last;
+	uint64_t leaves;
+	struct pgtbl_walk walk;
+};
+
+/* Leaves that lie together. */
+struct pgtbl_run {
+	uint64_t iova;
+	uint64_t last;
+	uint64_t addr;
+	uint64_t rest;
+	const uint64_t *tail; /* the last leaf's last entry */
+	uint64_t nr;
+};
+
+/* The next leaf that lies in the range whole; the walk is there. */
+PGTBL_INLINE bool promote_leaf(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+			       struct pgtbl_leaf *leaf)
+{
+	struct pgtbl_walk *w = &p->walk;
+	uint64_t e;
+
+	while ((e = walk_to_leaf(d, p->pt, w, p->last))) {
+		*leaf = leaf_at(d, walk_entry(d, w), e, w->low, w->iova);
+		if (leaf->iova >= p->start && leaf->last <= p->last)
+			return true;
+		if (leaf->last >= p->last)
+			return false;
+		walk_advance(d, w, leaf->last - w->iova + 1);
+	}
+	return false;
+}
+
+PGTBL_INLINE bool promote_joins(const struct pgtbl_desc *d, const struct pgtbl_promoter *p,
+				const struct pgtbl_run *run, const struct pgtbl_leaf *leaf)
+{
+	uint64_t e = load_relaxed(leaf->entry);
+
+	return leaf->iova == run->last + 1 && leaf->addr == run->addr + (leaf->iova - run->iova) &&
+	       !(e & d->first) && !(load_relaxed(run->tail) & d->last) &&
+	       leaf_rest(d, p->pt, e) == run->rest;
+}
+
+/* The next run; the walk is behind it, or at its last leaf if the range ends there. */
+PGTBL_INLINE bool promote_run(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+			      struct pgtbl_run *run)
+{
+	struct pgtbl_leaf leaf;
+
+	if (!promote_leaf(d, p, &leaf))
+		return false;
+	run->iova = leaf.iova;
+	run->addr = leaf.addr;
+	run->rest = leaf_rest(d, p->pt, load_relaxed(leaf.entry));
+	run->nr = 0;
+	do {
+		run->last = leaf.last;
+		run->tail = leaf.entry + leaf.nr - 1;
+		run->nr++;
+		if (leaf.last == p->last)
+			return true;
+		walk_advance(d, &p->walk, leaf.last - p->walk.iova + 1);
+	} while (promote_leaf(d, p, &leaf) && promote_joins(d, p, run, &leaf));
+	return true;
+}
+
+/* Whether a leaf of that size may take the place of what is there. */
+PGTBL_INLINE bool promote_may(const struct pgtbl_desc *d, const struct pgtbl_promoter *p,
+			      uint64_t iova, unsigned size_lg2)
+{
+	unsigned level = desc_size_level(d, size_lg2);
+	bool tables;
+
+	if (!d->break_before_make || p->idle)
+		return true;
+	tables = row_has_table(d, row_at(d, p->pt, iova, level),
+			       1u << desc_size_cluster(d, size_lg2), level);
+	return !row_must_break(d, p->pt, tables);
+}
+
+/* The size of the leaf that iova is to have, of which a run has len left. What it has is the least. */
+PGTBL_INLINE unsigned promote_size(const struct pgtbl_desc *d, const struct pgtbl_promoter *p,
+				   uint64_t iova, uint64_t addr, uint64_t len, unsigned have)
+{
+	unsigned lg2 = map_leaf_lg2(p->pt, iova | addr, len);
+
+	while (lg2 > have && !promote_may(d, p, iova, lg2))
+		lg2 = lg2_u64(p->pt->leaf_sizes & (((uint64_t)1 << lg2) - 1));
+	return lg2;
+}
+
+/* An entry that led to a table has been replaced. Returns whether what it mapped counts as written. */
+PGTBL_INLINE bool promote_table(const struct pgtbl_desc *d, struct pgtbl_promoter *p, uint64_t was,
+				unsigned level, uint64_t iova, bool broken)
+{
+	uint64_t *table = desc_table(d, p->pt, was), last = iova + desc_size(d, level) - 1;
+	struct pgtbl_walk w;
+	bool dirty;
+
+	walk_from(&w, table, level - 1, iova);
+	dirty = p->pt->dirty && (!p->idle || dirty_below(d, p->pt, &w, last));
+	if (broken)
+		chain_push(d, p->pt, &p->gather->tables, table, level - 1);
+	else
+		chain_push_intact(d, &p->gather->tables, table, level - 1);
+	return dirty;
+}
+
+/* The new leaf's entries, one after the other. Returns whether it counts as written. */
+PGTBL_INLINE bool promote_swap(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+			       const struct pgtbl_leaf *leaf, uint64_t value, uint64_t edges,
+			       bool broken)
+{
+	const uint64_t step = leaf->nr > 1 && !d->cluster_steps ? 0 : desc_step(d, leaf->level);
+	bool dirty = false;
+
+	for (unsigned i = 0; i < leaf->nr; i++) {
+		uint64_t e = value + i * step, was;
+
+		e |= (i ? 0 : edges & d->first) | (i + 1 < leaf->nr ? 0 : edges & d->last);
+		was = fetch_swap(leaf->entry + i, e) | (broken ? d->present : 0);
+		if (leaf->level && desc_is_table(d, was, leaf->level))
+			dirty |= promote_table(
+				d, p, was, leaf->level,
+				leaf->iova + ((uint64_t)i << desc_shift(d, leaf->level)), broken);
+		else
+			dirty |= p->pt->dirty && desc_is_dirty(d, was);
+	}
+	return dirty && desc_leaf_prot(d, value) & PHYR_WRITE;
+}
+
+/* Put one leaf in the place of all that maps [iova, iova + its size). */
+PGTBL_INLINE void promote_to(const struct pgtbl_desc *d, struct pgtbl_promoter *p, uint64_t iova,
+			     uint64_t addr, uint64_t rest, unsigned size_lg2)
+{
+	uint64_t last = iova + ((uint64_t)1 << size_lg2) - 1;
+	struct pgtbl_leaf leaf = {
+		.level = desc_size_level(d, size_lg2),
+		.nr = 1u << desc_size_cluster(d, size_lg2),
+		.iova = iova,
+	};
+	uint64_t edges =
+		(lookup(d, p->pt, iova, 0).e & d->first) | (lookup(d, p->pt, last, 0).e & d->last);
+	bool broken;
+
+	leaf.entry = row_at(d, p->pt, iova, leaf.level);
+	broken = row_must_break(d, p->pt, row_has_table(d, leaf.entry, leaf.nr, leaf.level));
+	if (broken)
+		row_break(d, p->pt, leaf.entry, leaf.nr, p->idle, iova, last);
+	if (promote_swap(d, p, &leaf, desc_encode(d, addr) | rest | desc_size_code(d, size_lg2),
+			 edges, broken))
+		entry_dirty(d, leaf.entry);
+	pgtbl_flush(p->pt, leaf.entry, leaf.nr);
+	pgtbl_gather_add(p->gather, iova, last);
+	p->leaves++;
+}
+
+PGTBL_INLINE void promote_grow(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+			       const struct pgtbl_run *run)
+{
+	uint64_t iova = run->iova, addr = run->addr, len = run->last - run->iova + 1, size;
+
+	for (; len; iova += size, addr += size, len -= size) {
+		struct pgtbl_place at = lookup(d, p->pt, iova, 0);
+		unsigned have = desc_leaf_lg2(d, at.e, at.level);
+		unsigned lg2 = promote_size(d, p, iova, addr, len, have);
+
+		if (lg2 > have)
+			promote_to(d, p, iova, addr, run->rest, lg2);
+		size = (uint64_t)1 << (lg2 > have ? lg2 : have);
+	}
+}
+
+PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
+			 uint64_t len, const struct phyr_pgtbl_idle *idle,
+			 struct phyr_gather *gather, uint64_t *leaves)
+{
+	struct pgtbl_promoter p = {
+		.pt = pt, .idle = idle, .gather = gather, .start = iova, .last = iova + (len - 1)};
+	int err = phyr_pgtbl_promote_check(pt, iova, len);
+	struct pgtbl_run run;
+
+	if (err)
+		return err;
+	walk_start(&p.walk, pt, iova);
+	while (promote_run(d, &p, &run)) {
+		if (run.nr > 1)
+			promote_grow(d, &p, &run);
+		if (run.last == p.last)
+			break;
+		if (run.nr > 1) /* the walk's tables may be gone */
+			walk_start(&p.walk, pt, run.last + 1);
+	}
+	if (leaves)
+		*leaves = p.leaves;
+	return 0;
+}
+
+#endif
