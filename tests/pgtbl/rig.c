@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables, shadows, and the hardware's part. */
+#include "pgtbl/rig.h"
+
+#include "core/bits.h"
+
+#define LINE 64u
+
+rig_walker_fn *rig_walker;
+
+static void *shadow_alloc(struct phyr_env *env, size_t size)
+{
+	unsigned char *p = aligned_alloc(2 * size, 2 * size);
+
+	assert_non_null(p);
+	assert_int_equal(size, PAGE);
+	memset(p, 0, size);
+	memset(p + size, 0xff, size);
+	return p;
+}
+
+static void shadow_free(struct phyr_env *env, void *pages, size_t size)
+{
+	free(pages);
+}
+
+static void shadow_flush(struct phyr_env *env, const void *p, size_t len)
+{
+	struct rig *rig = container_of((struct tenv *)env, struct rig, t);
+	uintptr_t first = (uintptr_t)p & ~(uintptr_t)(LINE - 1);
+	uintptr_t end = ((uintptr_t)p + len + LINE - 1) & ~(uintptr_t)(LINE - 1);
+
+	__atomic_add_fetch(&rig->flushed, len, __ATOMIC_RELAXED);
+	for (; first < end; first += LINE)
+		memcpy((void *)((first & ~(uintptr_t)PAGE) + PAGE), (void *)first, LINE);
+}
+
+void rig_init(struct rig *rig, const struct pgtbl_case *c)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->c = c;
+	if (c->config.noncoherent) {
+		rig->shadow = *phyr_env_hosted();
+		rig->shadow.alloc_pages = shadow_alloc;
+		rig->shadow.free_pages = shadow_free;
+	}
+	tenv_init(&rig->t, c->config.noncoherent ? &rig->shadow : NULL);
+	rig->t.env.phys_delta = case_phys_delta(c);
+	if (c->config.noncoherent)
+		rig->t.env.flush_lines = shadow_flush;
+	assert_int_equal(phyr_pgtbl_create(&rig->t.env, &c->config, &rig->pt), 0);
+	phyr_gather_init(&rig->g);
+}
+
+void rig_fini(struct rig *rig)
+{
+	rig_sync(rig);
+	phyr_pgtbl_destroy(rig->pt);
+	tenv_fini(&rig->t);
+}
+
+void rig_sync(struct rig *rig)
+{
+	phyr_pgtbl_free_gathered(rig->pt, &rig->g);
+	phyr_gather_init(&rig->g);
+}
+
+static int is_leaf(void *arg, const struct phyr_pgtbl_entry *entry)
+{
+	return entry->leaf;
+}
+
+static void idle_sync(void *arg, struct phyr_gather *gather)
+{
+	struct rig *rig = arg;
+
+	assert_true(gather->start <= gather->last);
+	assert_int_equal(phyr_pgtbl_walk(rig->pt, gather->start, gather->last - gather->start + 1,
+					 is_leaf, NULL),
+			 0);
+	phyr_pgtbl_free_gathered(rig->pt, gather);
+	phyr_gather_init(gather);
+	rig->syncs++;
+}
+
+struct phyr_pgtbl_idle rig_idle(struct rig *rig)
+{
+	return (struct phyr_pgtbl_idle){idle_sync, rig};
+}
+
+uint64_t *rig_entry(const struct rig *rig, uint64_t table, unsigned index)
+{
+	return (uint64_t *)(uintptr_t)(table - rig->t.env.phys_delta) + index;
+}
+
+/* Where software's own bits may lie, as hardware ignores them: they need not be written back. */
+static uint64_t ignored(const struct pgtbl_case *c)
+{
+	switch (c->config.format) {
+	case PHYR_PGTBL_AMDV1:
+		return 0x1e;
+	case PHYR_PGTBL_RISCV64:
+		return 0x300;
+	case PHYR_PGTBL_ARM64_S1:
+	case PHYR_PGTBL_ARM64_S2:
+		return UINT64_C(15) << 55;
+	default:
+		return UINT64_C(0x7f) << 52;
+	}
+}
+
+struct look {
+	struct rig *rig;
+	uint64_t tables;
+	uint64_t last; /* the table looked at last */
+};
+
+static void compare_shadow(const struct look *l, uint64_t table)
+{
+	const uint64_t *real = rig_entry(l->rig, table, 0), *seen = real + PAGE / 8;
+	uint64_t but = ignored(l->rig->c);
+
+	for (unsigned i = 0; i < PAGE / 8; i++)
+		if ((real[i] ^ seen[i]) & ~but)
+			fail_msg("%s: entry %u is %016llx, but %016llx for the walker",
+				 l->rig->c->name, i, (unsigned long long)real[i],
+				 (unsigned long long)seen[i]);
+}
+
+static int look_at(void *arg, const struct phyr_pgtbl_entry *entry)
+{
+	struct look *l = arg;
+
+	l->tables += !entry->leaf;
+	if (l->rig->c->config.noncoherent && entry->table != l->last)
+		compare_shadow(l, entry->table);
+	l->last = entry->table;
+	return 0;
+}
+
+uint64_t rig_check_tables(struct rig *rig, uint64_t start, uint64_t last)
+{
+	struct look l = {.rig = rig, .tables = 1};
+
+	assert_int_equal(phyr_pgtbl_walk(rig->pt, start, max_u64(last - start + 1, last - start),
+					 look_at, &l),
+			 0);
+	return l.tables;
+}
+
+static int keep_leaf(void *arg, const struct phyr_pgtbl_entry *entry)
+{
+	*(struct phyr_pgtbl_entry *)arg = *entry;
+	return entry->leaf;
+}
+
+/* The leaf that iova is in, as its entry there shows it. */
+static struct phyr_pgtbl_entry leaf_of(const struct rig *rig, uint64_t iova)
+{
+	struct phyr_pgtbl_entry e = {0};
+
+	assert_int_equal(phyr_pgtbl_walk(rig->pt, iova, 1, keep_leaf, &e), 1);
+	return e;
+}
+
+/* An entry of that leaf, by its number. */
+static uint64_t *part_of(const struct rig *rig, const struct phyr_pgtbl_entry *e, uint64_t i)
+{
+	uint64_t n = e->leaf_size / e->size;
+
+	return rig_entry(rig, e->table, (unsigned)((e->index & ~(n - 1)) + i % n));
+}
+
+void rig_write(struct rig *rig, uint64_t iova, uint64_t turn)
+{
+	struct phyr_pgtbl_entry e = leaf_of(rig, iova);
+
+	assert_true(e.prot & PHYR_WRITE);
+	case_set_dirty(rig->c, part_of(rig, &e, turn));
+}
+
+bool rig_is_dirty(const struct rig *rig, uint64_t iova)
+{
+	struct phyr_pgtbl_entry e = leaf_of(rig, iova);
+
+	for (uint64_t i = 0; i < e.leaf_size / e.size; i++)
+		if (case_is_dirty(rig->c, *part_of(rig, &e, i)))
+			return true;
+	return false;
+}

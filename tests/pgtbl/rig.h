@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table of one configuration in an environment that watches it; where the walker does not snoop, each
+ * page of table memory has a shadow behind it, which changes only by lines that were written back.
+ *
+ *   | page, as the CPU has it | the same, as the walker has it |     one allocation
+ */
+#ifndef TESTS_PGTBL_RIG_H
+#define TESTS_PGTBL_RIG_H
+
+#include "pgtbl/configs.h"
+#include "pgtbl/setup.h"
+
+struct rig {
+	const struct pgtbl_case *c;
+	struct phyr_env shadow; /* below the test's environment; walkers that do not snoop only */
+	struct tenv t;
+	struct phyr_pgtbl *pt;
+	struct phyr_gather g;
+	uint64_t syncs;   /* in the midst of a change */
+	uint64_t flushed; /* bytes asked to be written back */
+};
+
+void rig_init(struct rig *rig, const struct pgtbl_case *c);
+/* Nothing may be left after the table is destroyed. */
+void rig_fini(struct rig *rig);
+/* The gather's tables back. */
+void rig_sync(struct rig *rig);
+
+/* For changes while idle: the sync in their midst finds nothing mapped where it is asked to invalidate. */
+struct phyr_pgtbl_idle rig_idle(struct rig *rig);
+
+/* The entry that shows at an index of a table, by the table's physical address. */
+uint64_t *rig_entry(const struct rig *rig, uint64_t table, unsigned index);
+
+/* Where an iova leads by another walker; -ENOENT. NULL: there is none yet. */
+typedef int rig_walker_fn(const struct rig *rig, uint64_t iova, struct phyr_translation *out);
+extern rig_walker_fn *rig_walker;
+
+/* Tables that are reached, the top one included; each shadow is as its table where the walker looks. */
+uint64_t rig_check_tables(struct rig *rig, uint64_t start, uint64_t last);
+
+/* Set the hardware's mark in one entry of the leaf that iova is in, the one that turn picks. */
+void rig_write(struct rig *rig, uint64_t iova, uint64_t turn);
+
+/* Whether one of that leaf's entries has it. */
+bool rig_is_dirty(const struct rig *rig, uint64_t iova);
+
+#endif
