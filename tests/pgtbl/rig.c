@@ -3,6 +3,8 @@
 #include "pgtbl/rig.h"
 
 #include "core/bits.h"
+#include "core/env.h"
+#include "core/order.h"
 
 #define LINE 64u
 
@@ -24,27 +26,29 @@ static void shadow_free(struct phyr_env *env, void *pages, size_t size)
 	free(pages);
 }
 
+/* As one write-back after the other: what a later one copies is as new as what an earlier one did. */
 static void shadow_flush(struct phyr_env *env, const void *p, size_t len)
 {
 	struct rig *rig = container_of((struct tenv *)env, struct rig, t);
 	uintptr_t first = (uintptr_t)p & ~(uintptr_t)(LINE - 1);
 	uintptr_t end = ((uintptr_t)p + len + LINE - 1) & ~(uintptr_t)(LINE - 1);
 
-	__atomic_add_fetch(&rig->flushed, len, __ATOMIC_RELAXED);
-	for (; first < end; first += LINE)
-		memcpy((void *)((first & ~(uintptr_t)PAGE) + PAGE), (void *)first, LINE);
+	env_lock(phyr_env_hosted(), &rig->lock);
+	rig->flushes++;
+	rig->flushed += len;
+	for (; first < end; first += sizeof(uint64_t)) {
+		uint64_t *seen = (uint64_t *)((first & ~(uintptr_t)PAGE) + PAGE);
+
+		store_relaxed(seen, load_relaxed((uint64_t *)first));
+	}
+	env_unlock(phyr_env_hosted(), &rig->lock);
 }
 
-void rig_init(struct rig *rig, const struct pgtbl_case *c)
+void rig_init_on(struct rig *rig, const struct pgtbl_case *c, struct phyr_env *base)
 {
-	memset(rig, 0, sizeof(*rig));
+	assert_int_equal(env_lock_init(phyr_env_hosted(), &rig->lock), 0);
+	tenv_init(&rig->t, base);
 	rig->c = c;
-	if (c->config.noncoherent) {
-		rig->shadow = *phyr_env_hosted();
-		rig->shadow.alloc_pages = shadow_alloc;
-		rig->shadow.free_pages = shadow_free;
-	}
-	tenv_init(&rig->t, c->config.noncoherent ? &rig->shadow : NULL);
 	rig->t.env.phys_delta = case_phys_delta(c);
 	if (c->config.noncoherent)
 		rig->t.env.flush_lines = shadow_flush;
@@ -52,11 +56,21 @@ void rig_init(struct rig *rig, const struct pgtbl_case *c)
 	phyr_gather_init(&rig->g);
 }
 
+void rig_init(struct rig *rig, const struct pgtbl_case *c)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->shadow = *phyr_env_hosted();
+	rig->shadow.alloc_pages = shadow_alloc;
+	rig->shadow.free_pages = shadow_free;
+	rig_init_on(rig, c, c->config.noncoherent ? &rig->shadow : NULL);
+}
+
 void rig_fini(struct rig *rig)
 {
 	rig_sync(rig);
 	phyr_pgtbl_destroy(rig->pt);
 	tenv_fini(&rig->t);
+	env_lock_fini(phyr_env_hosted(), &rig->lock);
 }
 
 void rig_sync(struct rig *rig)

@@ -17,11 +17,16 @@ struct rig {
 	struct tenv t;
 	struct phyr_pgtbl *pt;
 	struct phyr_gather g;
-	uint64_t syncs;   /* in the midst of a change */
-	uint64_t flushed; /* bytes asked to be written back */
+	uint64_t syncs; /* in the midst of a change */
+	struct phyr_lock lock;
+	uint64_t flushes; /* how often lines were written back, */
+	uint64_t flushed; /* and the bytes asked for */
+	uintptr_t user;   /* the test's own */
 };
 
 void rig_init(struct rig *rig, const struct pgtbl_case *c);
+/* With another environment below the test's; walkers that snoop only. */
+void rig_init_on(struct rig *rig, const struct pgtbl_case *c, struct phyr_env *base);
 /* Nothing may be left after the table is destroyed. */
 void rig_fini(struct rig *rig);
 /* The gather's tables back. */
