@@ -6,9 +6,10 @@
  * unmap are edges of map calls: each map call marks its first and last leaf with two bits that the
  * hardware ignores, and unmap checks them.
  *
- * Threads: map, unmap and translate may run at once on disjoint iova, without locks. Two calls are
- * disjoint when no byte of their granules is shared; they may share tables. An unmap that frees
- * tables frees only those whose whole span it covers.
+ * Threads: map, unmap, translate, cut, promote, dirty, reclaim and walk may run at once on disjoint
+ * iova, without locks. Two calls are disjoint when no byte of their granules is shared, and for cut and
+ * promote of the leaves that they change; they may share tables. An unmap or reclaim that frees tables
+ * frees only those whose whole span it covers.
  */
 #ifndef PHYR_PGTBL_H
 #define PHYR_PGTBL_H

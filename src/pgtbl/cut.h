@@ -53,14 +53,16 @@ PGTBL_INLINE int cut_build(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, st
 	const struct pgtbl_leaf *leaf = &c->leaf;
 	uint64_t e = load_relaxed(leaf->entry);
 	bool first = e & d->first, last = load_relaxed(leaf->entry + leaf->nr - 1) & d->last;
-	int err;
+	int err = 0;
 
 	c->flags = leaf_rest(d, pt, e);
 	c->dirty = pt->dirty && leaf_is_dirty(d, leaf);
 	if (c->dirty)
 		c->flags = desc_dirtied(d, c->flags);
-	err = cut_part(d, pt, c, leaf->iova, c->iova - 1, first, true);
-	return err ? err : cut_part(d, pt, c, c->iova, leaf->last, true, last);
+	for (unsigned part = 0; part < 2 && !err; part++)
+		err = cut_part(d, pt, c, part ? c->iova : leaf->iova,
+			       part ? leaf->last : c->iova - 1, part || first, !part || last);
+	return err;
 }
 
 /* The leaf was marked after it had been read: so are all that took its place. */
