@@ -107,10 +107,10 @@ void play_check_at(struct play *p, uint64_t iova)
 	int err = phyr_pgtbl_translate(p->rig.pt, at, &tr);
 
 	p->checks++;
-	if (rig_walker) {
+	if (rig_walker && once(p, 2)) {
 		assert_int_equal(rig_walker(&p->rig, at, &other), err);
-		if (!err)
-			assert_memory_equal(&tr, &other, sizeof(tr));
+		assert_true(err || (other.addr == tr.addr && other.leaf_size == tr.leaf_size &&
+				    other.prot == tr.prot));
 	}
 	if (!want && err == -ENOENT)
 		return;

@@ -8,8 +8,6 @@
 
 #define LINE 64u
 
-rig_walker_fn *rig_walker;
-
 static void *shadow_alloc(struct phyr_env *env, size_t size)
 {
 	unsigned char *p = aligned_alloc(2 * size, 2 * size);

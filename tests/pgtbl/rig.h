@@ -38,9 +38,9 @@ struct phyr_pgtbl_idle rig_idle(struct rig *rig);
 /* The entry that shows at an index of a table, by the table's physical address. */
 uint64_t *rig_entry(const struct rig *rig, uint64_t table, unsigned index);
 
-/* Where an iova leads by another walker; -ENOENT. NULL: there is none yet. */
+/* Where an iova leads by a walker that shares nothing with the table's own; or -ENOENT. NULL: no such. */
 typedef int rig_walker_fn(const struct rig *rig, uint64_t iova, struct phyr_translation *out);
-extern rig_walker_fn *rig_walker;
+extern rig_walker_fn *const rig_walker;
 
 /* Tables that are reached, the top one included; each shadow is as its table where the walker looks. */
 uint64_t rig_check_tables(struct rig *rig, uint64_t start, uint64_t last);

@@ -257,6 +257,45 @@ static void edges_are_edges(void **state)
 	rig_fini(&rig);
 }
 
+/* Where hardware may have cached what is no more. */
+static void assert_gathered(struct rig *rig, uint64_t start, uint64_t last)
+{
+	assert_int_equal(rig->g.start, start);
+	assert_int_equal(rig->g.last, last);
+	rig_sync(rig);
+}
+
+static void what_changed_is_gathered(void **state)
+{
+	struct rig rig;
+
+	rig_init(&rig, pgtbl_case("vtdss-dirty"));
+	map_halves(&rig, GIB(1), GIB(1), MIB(2));
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, 0, GIB(4), NULL, &rig.g, NULL), 0);
+	assert_gathered(&rig, GIB(1), GIB(1) + MIB(2) - 1);
+	assert_dirty(&rig, GIB(1), MIB(2));
+	/* Partly in the range: told, and not taken away. */
+	assert_int_equal(phyr_pgtbl_dirty(rig.pt, GIB(1), MIB(1), true, tell, NULL, &rig.g), 0);
+	assert_true(rig.g.start > rig.g.last);
+	assert_dirty(&rig, GIB(1), MIB(2));
+	assert_int_equal(phyr_pgtbl_dirty(rig.pt, 0, GIB(4), true, tell, NULL, &rig.g), 0);
+	assert_gathered(&rig, GIB(1), GIB(1) + MIB(2) - 1);
+	assert_dirty(&rig, 0, 0);
+	assert_int_equal(phyr_pgtbl_cut(rig.pt, GIB(1) + PAGE, NULL, &rig.g), 0);
+	assert_gathered(&rig, GIB(1), GIB(1) + MIB(2) - 1);
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1), PAGE, &rig.g, NULL), 0);
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1) + PAGE, MIB(2) - PAGE, &rig.g, NULL), 0);
+	rig_sync(&rig);
+	/* A leaf table, and all of the GiB's. */
+	assert_int_equal(phyr_pgtbl_reclaim(rig.pt, GIB(1) - PAGE, MIB(3), &rig.g), 0);
+	assert_gathered(&rig, GIB(1), GIB(1) + MIB(2) - 1);
+	assert_int_equal(phyr_pgtbl_reclaim(rig.pt, PAGE, GIB(4), &rig.g), 0);
+	assert_gathered(&rig, GIB(1), GIB(2) - 1);
+	assert_int_equal(phyr_pgtbl_reclaim(rig.pt, PAGE, GIB(4), &rig.g), 0);
+	assert_true(rig.g.start > rig.g.last);
+	rig_fini(&rig);
+}
+
 /* Edges in the range, and what lies over its ends, hold promotion up. */
 static void promotion_keeps_edges(void **state)
 {
@@ -337,6 +376,7 @@ int main(void)
 		cmocka_unit_test(a_mark_before_the_break_ends_is_carried_over),
 		cmocka_unit_test(what_is_refused_is_reported),
 		cmocka_unit_test(edges_are_edges),
+		cmocka_unit_test(what_changed_is_gathered),
 		cmocka_unit_test(promotion_keeps_edges),
 		cmocka_unit_test(walk_shows_entries),
 	};

@@ -156,36 +156,50 @@ static void empty(struct play *p, uint64_t start, uint64_t last)
 		}
 }
 
-static void do_cut(struct play *p)
+/* What is to come of a cut, in the model; whether it must sync in its midst. */
+static int cut_model(struct play *p, uint64_t iova, bool idle, bool *sync)
 {
-	bool idle = once(p, 2);
+	int err = model_cut(&p->m, iova, live(p, false));
+
+	*sync = err == -EOPNOTSUPP && idle;
+	return *sync ? model_cut(&p->m, iova, MODEL_LIVE_ALL) : err;
+}
+
+static void cut_at(struct play *p, uint64_t iova)
+{
+	bool idle = once(p, 2), sync;
 	struct phyr_pgtbl_idle how = rig_idle(&p->rig);
-	uint64_t iova, syncs = p->rig.syncs;
-	int err, want;
+	struct phyr_gather *g = &p->rig.g;
+	uint64_t was = *model_at(&p->m, iova), syncs = p->rig.syncs, size;
+	int want = cut_model(p, iova, idle, &sync), err;
 
-	if (!play_mapped(p, &iova) && !once(p, 8))
-		return;
-	if (once(p, 4)) { /* into a leaf */
-		uint64_t size =
-			*model_at(&p->m, iova) ? model_leaf_size(*model_at(&p->m, iova)) : 1;
-
-		iova = (iova & ~(size - 1)) + (below(p, size) & ~(p->m.granule - 1));
-	}
-	want = model_cut(&p->m, iova, MODEL_LIVE_NOTHING);
-	if (want == -EOPNOTSUPP)
-		want = model_cut(&p->m, iova, live(p, false));
-	if (want == -EOPNOTSUPP && idle) {
-		want = model_cut(&p->m, iova, MODEL_LIVE_ALL);
-		syncs++;
-	}
-	err = phyr_pgtbl_cut(p->rig.pt, iova, idle ? &how : NULL, &p->rig.g);
+	err = phyr_pgtbl_cut(p->rig.pt, iova, idle ? &how : NULL, g);
 	if (err != want)
 		fail_msg("%s: cut %llx: %d, should %d", p->c->name, (unsigned long long)iova, err,
 			 want);
-	assert_int_equal(p->rig.syncs, syncs);
+	assert_int_equal(p->rig.syncs, syncs + sync);
+	if (*model_at(&p->m, iova) >> MODEL_LG2 << (64 - 6) != was >> MODEL_LG2 << (64 - 6)) {
+		size = model_leaf_size(was);
+		assert_true(g->start <= (iova & ~(size - 1)) && g->last >= (iova | (size - 1)));
+	}
 	p->cuts += !err;
 	p->refused += err != 0;
 	play_check(p, iova > p->m.base ? iova - p->m.granule : iova, iova);
+}
+
+static void do_cut(struct play *p)
+{
+	uint64_t iova, word;
+
+	if (!play_mapped(p, &iova) && !once(p, 8))
+		return;
+	word = *model_at(&p->m, iova);
+	if (word && once(p, 4)) { /* into a leaf */
+		uint64_t inside = model_leaf_size(word) - 1;
+
+		iova = (iova & ~inside) + (below(p, inside + 1) & ~(p->m.granule - 1));
+	}
+	cut_at(p, iova);
 }
 
 /* A table that a leaf took the place of while in use may have been written by: then so is the leaf. */
@@ -194,6 +208,7 @@ static void grew(void *arg, uint64_t iova, uint64_t size)
 	struct play *p = arg;
 	uint64_t word = *model_at(&p->m, iova);
 
+	assert_true(p->rig.g.start <= iova && p->rig.g.last >= iova + (size - 1));
 	if (p->unsure && word & PHYR_WRITE && rig_is_dirty(&p->rig, iova))
 		model_write(&p->m, iova);
 }
