@@ -65,7 +65,10 @@ PGTBL_INLINE bool promote_joins(const struct pgtbl_desc *d, const struct pgtbl_p
 	       leaf_rest(d, p->pt, e) == run->rest;
 }
 
-/* The next run; the walk is behind it, or at its last leaf if the range ends there. */
+/*
+ * The next run; the walk is behind it, or at its last leaf if the range ends there. Behind it, it is in no
+ * table that the run may do without: that would be one whose whole span is the run's.
+ */
 PGTBL_INLINE bool promote_run(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
 			      struct pgtbl_run *run)
 {
@@ -212,8 +215,6 @@ PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint
 			promote_grow(d, &p, &run);
 		if (run.last == p.last)
 			break;
-		if (run.nr > 1) /* the walk's tables may be gone */
-			walk_start(&p.walk, pt, run.last + 1);
 	}
 	if (leaves)
 		*leaves = p.leaves;
