@@ -162,6 +162,14 @@ static uint64_t dirty_bit(enum phyr_pgtbl_format format)
 	}
 }
 
+/* Where hardware sets an accessed bit of its own with it: VT-d 9.8, A; 48882, 2.2.3, A. */
+static uint64_t accessed_bit(enum phyr_pgtbl_format format)
+{
+	if (format == PHYR_PGTBL_VTDSS)
+		return (uint64_t)1 << 8;
+	return format == PHYR_PGTBL_AMDV1 ? (uint64_t)1 << 5 : 0;
+}
+
 bool case_is_dirty(const struct pgtbl_case *c, uint64_t entry)
 {
 	bool set = entry & dirty_bit(c->config.format);
@@ -173,6 +181,7 @@ void case_set_dirty(const struct pgtbl_case *c, uint64_t *entry)
 {
 	uint64_t bit = dirty_bit(c->config.format);
 
+	__atomic_fetch_or(entry, accessed_bit(c->config.format), __ATOMIC_RELAXED);
 	if (c->config.format == PHYR_PGTBL_ARM64_S1)
 		__atomic_fetch_and(entry, ~bit, __ATOMIC_RELAXED);
 	else
