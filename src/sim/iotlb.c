@@ -80,15 +80,15 @@ void phyr_sim_iotlb_forget(struct sim_iotlb *tlb, struct sim_iotlb_entry *entry)
 void phyr_sim_iotlb_insert(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry)
 {
 	struct sim_iotlb_entry *set = set_of(tlb, entry->domain, entry->tag, entry->lg2);
-	struct sim_iotlb_entry *to = NULL;
+	struct sim_iotlb_entry *to = probe(tlb, entry->domain, entry->tag, entry->lg2);
 
 	for (uint32_t i = 0; i < tlb->ways && !to; i++)
 		if (!set[i].lg2)
 			to = &set[i];
-	if (!to) {
+	if (!to)
 		to = &set[tlb->victim++ & (tlb->ways - 1)];
+	if (to->lg2)
 		drop(tlb, to);
-	}
 	*to = *entry;
 	tlb->held[to->lg2]++;
 	tlb->sizes |= (uint64_t)1 << to->lg2;

@@ -57,7 +57,7 @@ void phyr_sim_iotlb_forget(struct sim_iotlb *tlb, struct sim_iotlb_entry *entry)
 bool phyr_sim_iotlb_conflicts(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry,
 			      bool same_level);
 
-/* Enter a translation. */
+/* Enter a translation, in place of what is held for just that tag, size and domain. */
 void phyr_sim_iotlb_insert(struct sim_iotlb *tlb, const struct sim_iotlb_entry *entry);
 
 /*
