@@ -309,6 +309,20 @@ static int no_such_table(struct soft *soft, int err, const char *hint)
 			.addr = soft->table.page_sizes, .limit = soft->table.oa_bits, .hint = hint);
 }
 
+/* Whether such tables could be made with other page sizes. */
+static bool other_sizes_do(struct soft *soft)
+{
+	struct phyr_pgtbl_config any = soft->table;
+	struct phyr_pgtbl *pt;
+	struct phyr_report why;
+
+	any.page_sizes = 0;
+	if (phyr_pgtbl_create_quietly(soft->iommu.env, &any, &pt, &why))
+		return false;
+	phyr_pgtbl_destroy(pt);
+	return true;
+}
+
 /* Find out whether such tables can be made, by making one. */
 static int try_table(struct soft *soft, uint64_t sizes_chosen)
 {
@@ -318,7 +332,9 @@ static int try_table(struct soft *soft, uint64_t sizes_chosen)
 	uint64_t missing;
 
 	if (err == -EINVAL)
-		return no_such_table(soft, sizes_chosen ? -EINVAL : -EOPNOTSUPP, why.hint);
+		return no_such_table(soft,
+				     sizes_chosen && other_sizes_do(soft) ? -EINVAL : -EOPNOTSUPP,
+				     why.hint);
 	if (err) {
 		why.call = "phyr_soft_create";
 		return phyr_env_report(soft->iommu.env, &why);

@@ -230,6 +230,11 @@ static void hardware_must_have_it(void **state)
 	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_AMDV1, .levels = 7);
 	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .levels = 6);
 	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_RISCV64, .force_snoop = true);
+	/* Page sizes that are there, chosen or not, change nothing about it. */
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_RISCV64, .force_snoop = true,
+		.page_sizes = 0x1000);
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .levels = 2, .page_sizes = 0x1000);
+	REFUSED(-EINVAL, .format = PHYR_PGTBL_VTDSS, .page_sizes = 0x8000000000);
 	REFUSED(-EINVAL, .format = PHYR_PGTBL_VTDSS, .page_sizes = 0x3000);
 	assert_non_null(strstr(t.last.hint, "page sizes"));
 	fake.info.dirty = false;
