@@ -446,6 +446,33 @@ static void writes_leave_marks(void **state)
 	}
 }
 
+/*
+ * Pages become one leaf of 64 KiB under a device's feet. The first write through a page that was cached
+ * before comes to the leaf that another access has cached meanwhile; told once, all of it is forgotten.
+ */
+static void one_leaf_of_many_is_forgotten_at_once(void **state)
+{
+	static const struct set amd_pages = {0x3080, 0x6000200000110001, 16, 0x1000};
+	static const struct set amd_run = {0x3080, 0x6000200000117e01, 16, 0};
+	static const struct set none = {0x3080, 0, 16, 0};
+	const struct tables *t = &all[2];
+	struct rig rig = RIG(t, .seed = 1);
+	struct phyr_soft_table table = t->table;
+
+	table.dirty = true;
+	assert_int_equal(attach(&rig, &table), 0);
+	put(&rig, &amd_pages);
+	reads(&rig, t, 0x210000, 0);
+	put(&rig, &amd_run);
+	reads(&rig, t, 0x211000, 0);
+	expect(&rig, t->name, &(struct go){0x210000, W, 0, 0x110000});
+	put(&rig, &none);
+	rig.hw->invalidate(rig.hw, DOMAIN, 0x210000, 0x21ffff);
+	reads(&rig, t, 0x210000, NP);
+	reads(&rig, t, 0x211000, NP);
+	end_rig(&rig);
+}
+
 /* Where a table does not say so, entries stay as they are, whoever writes. */
 static void others_stay_as_they_are(void **state)
 {
@@ -596,6 +623,7 @@ int main(void)
 		cmocka_unit_test(a_run_agrees),
 		cmocka_unit_test(small_caches_evict),
 		cmocka_unit_test(writes_leave_marks),
+		cmocka_unit_test(one_leaf_of_many_is_forgotten_at_once),
 		cmocka_unit_test(others_stay_as_they_are),
 		cmocka_unit_test(sees_what_was_written_back),
 		cmocka_unit_test(break_before_make),
