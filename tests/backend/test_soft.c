@@ -237,6 +237,10 @@ static void hardware_must_have_it(void **state)
 	REFUSED(-EINVAL, .format = PHYR_PGTBL_VTDSS, .page_sizes = 0x8000000000);
 	REFUSED(-EINVAL, .format = PHYR_PGTBL_VTDSS, .page_sizes = 0x3000);
 	assert_non_null(strstr(t.last.hint, "page sizes"));
+	fake.info.levels = 4;
+	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .levels = 5);
+	assert_int_equal(t.last.index, 5);
+	assert_int_equal(t.last.limit, 4);
 	fake.info.dirty = false;
 	REFUSED(-EOPNOTSUPP, .format = PHYR_PGTBL_VTDSS, .dirty = true);
 	assert_non_null(strstr(t.last.hint, "dirty"));

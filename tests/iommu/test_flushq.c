@@ -199,6 +199,20 @@ static void a_clock_that_goes_back(void **state)
 	fq_check();
 }
 
+/* A clock that starts when the machine does: 0 is a time as any. */
+static void a_clock_that_starts_at_0(void **state)
+{
+	fq_init(8, MS);
+	f.now = 0;
+	fq_put(1, 1);
+	assert_int_not_equal(phyr_flushq_poll(f.q), UINT64_MAX);
+	f.now = MS + 1;
+	phyr_flushq_poll(f.q);
+	assert_int_equal(f.syncs, 1);
+	assert_int_equal(fq_stats().aged, 1);
+	fq_check();
+}
+
 static void without_an_age(void **state)
 {
 	fq_init(8, UINT64_MAX);
@@ -323,6 +337,7 @@ int main(void)
 		TEST(a_poll_finds_what_is_too_old),
 		TEST(each_eighth_put_looks_at_the_clock),
 		TEST(a_clock_that_goes_back),
+		TEST(a_clock_that_starts_at_0),
 		TEST(without_an_age),
 		TEST(default_age),
 		cmocka_unit_test(destroy_drains),

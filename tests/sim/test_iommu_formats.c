@@ -400,6 +400,29 @@ static void a_run_agrees(void **state)
 	}
 }
 
+/* One entry of a run that says otherwise in a bit; what does the device see? */
+static void with_a_bit_changed(const struct tables *t, unsigned bbm, uint64_t bit, int reason)
+{
+	struct rig rig = RIG(t, .bbm = bbm);
+
+	assert_int_equal(attach(&rig, &t->table), 0);
+	rig.arena[0x3080 / 8 + 7] ^= bit;
+	reads(&rig, t, 0x210000, reason);
+	end_rig(&rig);
+}
+
+static void runs_agree_in_each_bit(void **state)
+{
+	const struct tables *amd = &all[2], *arm64 = &all[4];
+
+	with_a_bit_changed(amd, 0, (uint64_t)1 << 60, PHYR_FAULT_BAD_ENTRY); /* FC */
+	with_a_bit_changed(amd, 0, (uint64_t)1 << 62, PHYR_FAULT_BAD_ENTRY); /* IW */
+	/* Cont, which may be missing while it is being changed, if that needs no break. */
+	with_a_bit_changed(arm64, 0, (uint64_t)1 << 52, PHYR_FAULT_BAD_ENTRY);
+	with_a_bit_changed(arm64, 1, (uint64_t)1 << 52, 0);
+	with_a_bit_changed(arm64, 1, (uint64_t)1 << 7, PHYR_FAULT_BAD_ENTRY); /* AP[2] */
+}
+
 /* Small caches: what is evicted is walked for again, and finds the same. */
 static void small_caches_evict(void **state)
 {
@@ -621,6 +644,7 @@ int main(void)
 		cmocka_unit_test(walks),
 		cmocka_unit_test(stale_until_told),
 		cmocka_unit_test(a_run_agrees),
+		cmocka_unit_test(runs_agree_in_each_bit),
 		cmocka_unit_test(small_caches_evict),
 		cmocka_unit_test(writes_leave_marks),
 		cmocka_unit_test(one_leaf_of_many_is_forgotten_at_once),

@@ -277,6 +277,7 @@ static const struct golden s1_4k_ds[] = {
 	{LEAF(0x0001008000000741, 3, 39, 0xd008000000000, RW)},
 	{TABLE(0x0003000123456303, 3, 0xf000123456000, RW)},
 	{BAD(0x0004000123456743, 0)},
+	{BAD(0x0010008000000641, 3)}, /* no contiguous hint for 512 GiB */
 };
 
 static const struct golden s2_16k_ds[] = {
