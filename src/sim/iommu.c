@@ -196,6 +196,13 @@ static int refuse(const struct sim_context *context, uint64_t iova)
 	return 0;
 }
 
+/* How far from an iova on, of @len bytes, a leaf translates: its end, or where the message window is. */
+static uint64_t reach(uint64_t iova, uint64_t len, uint64_t leaf_size)
+{
+	len = min_u64(len, leaf_size - (iova & (leaf_size - 1)));
+	return iova < SIM_MSI_START ? min_u64(len, SIM_MSI_START - iova) : len;
+}
+
 /* What is cached for the access; NULL: it has to walk. */
 static struct sim_iotlb_entry *find_leaf(struct sim_iommu *iommu, const struct look *l)
 {
@@ -235,7 +242,7 @@ static int look_up(struct sim_iommu *iommu, struct look *l, phyr_addr_t *addr, u
 	}
 	inside = ((uint64_t)1 << l->step.entry.lg2) - 1;
 	*addr = l->step.entry.addr + (l->iova & inside);
-	*len = min_u64(*len, inside + 1 - (l->iova & inside));
+	*len = reach(l->iova, *len, inside + 1);
 	return 0;
 }
 

@@ -316,6 +316,34 @@ static void message_window_is_no_memory(void **state)
 	end_rig(&rig);
 }
 
+/* A leaf around it ends where it begins, and goes on behind it. */
+static void message_window_cuts_a_leaf(void **state)
+{
+	struct rig rig = {
+		.sim = rig_sim(.memory = MIB, .table_memory = 2048 * MIB, .stepped = true)};
+	struct phyr_env *env = phyr_sim_env(rig.sim);
+	char buf[512] = {0}, *gib;
+
+	rig.hw = phyr_sim_iommu(rig.sim);
+	rig.sdev = rig_dev(rig.sim, SOURCE);
+	make_tables(&rig);
+	fill_vtdss(&rig);
+	gib = env->alloc_pages(env, 1024 * MIB);
+	assert_int_equal((uintptr_t)gib + env->phys_delta, 0x200040000000);
+	rig.t[1][3] = 0x0000200040000083;
+	memset(gib + 0x3edfff00, 0x5a, 512);
+	assert_int_equal(attach(&rig, PHYR_PGTBL_VTDSS, 4, 0x200000000000), 0);
+	for (unsigned cached = 0; cached < 2; cached++) {
+		assert_int_equal(phyr_sim_dma_read(rig.sdev, 0xfedfff00, buf, 512), -14);
+		assert_int_equal(rig.fault.iova, 0xfee00000);
+		assert_int_equal(rig.fault.reason, PHYR_FAULT_BAD_ADDRESS);
+		assert_int_equal(buf[255], 0x5a);
+		assert_int_equal(buf[256], 0);
+	}
+	assert_int_equal(phyr_sim_dma_read(rig.sdev, 0xfef00000, buf, 512), 0);
+	end_rig(&rig);
+}
+
 static void no_table_no_access(void **state)
 {
 	struct rig rig = make_rig(PHYR_PGTBL_VTDSS);
@@ -562,6 +590,7 @@ int main(void)
 		cmocka_unit_test(permissions_add_up),
 		cmocka_unit_test(bad_entries_and_addresses),
 		cmocka_unit_test(message_window_is_no_memory),
+		cmocka_unit_test(message_window_cuts_a_leaf),
 		cmocka_unit_test(no_table_no_access),
 		cmocka_unit_test(bypass_sees_physical_addresses),
 		cmocka_unit_test(stale_until_told),
