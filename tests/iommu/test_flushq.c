@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "iommu/flushq.h"
@@ -295,6 +298,76 @@ static void where_nothing_is_translated(void **state)
 	f.domain = translated;
 }
 
+/*
+ * While a flush goes through the slots somebody else puts into one where it has been already, and flushes.
+ * That is not the flush he waits for: it began before he came.
+ */
+static struct {
+	sem_t go, at_the_lock;
+	bool flushing, went, given_back;
+} late;
+
+static _Thread_local bool is_late;
+
+static void lock_and_tell(struct phyr_env *env, struct phyr_lock *lock)
+{
+	if (is_late && late.flushing)
+		sem_post(&late.at_the_lock);
+	f.t.base->lock(f.t.base, lock);
+}
+
+static void unlock_and_wait(struct phyr_env *env, struct phyr_lock *lock)
+{
+	f.t.base->unlock(f.t.base, lock);
+	if (is_late || late.went)
+		return;
+	late.went = true;
+	sem_post(&late.go);
+	sem_wait(&late.at_the_lock);
+}
+
+static void *come_late(void *arg)
+{
+	struct phyr_iova *space = phyr_domain_iova(f.domain);
+	struct phyr_gather gather;
+	uint64_t iova = 0;
+
+	is_late = true;
+	sem_wait(&late.go);
+	phyr_gather_init(&gather);
+	if (phyr_iova_alloc(space, PAGE, NULL, &iova))
+		abort();
+	gather.start = iova;
+	gather.last = iova + PAGE - 1;
+	phyr_flushq_put(f.q, iova, PAGE, &gather);
+	late.flushing = true;
+	phyr_flushq_flush(f.q);
+	late.flushing = false;
+	late.given_back = fq_is_free(iova, PAGE);
+	return NULL;
+}
+
+static void a_flush_that_began_before_is_not_enough(void **state)
+{
+	pthread_t other;
+
+	fq_init(8, UINT64_MAX);
+	memset(&late, 0, sizeof(late));
+	sem_init(&late.go, 0, 0);
+	sem_init(&late.at_the_lock, 0, 0);
+	fq_put(1, 0);
+	assert_int_equal(pthread_create(&other, NULL, come_late, NULL), 0);
+	f.t.env.lock = lock_and_tell;
+	f.t.env.unlock = unlock_and_wait;
+	phyr_flushq_flush(f.q);
+	pthread_join(other, NULL);
+	assert_true(late.given_back);
+	assert_int_equal(f.syncs, 2);
+	fq_check();
+	sem_destroy(&late.go);
+	sem_destroy(&late.at_the_lock);
+}
+
 /* Random puts, time, polls and flushes: every invalidation and what follows is checked. */
 static void at_random(void **state)
 {
@@ -343,6 +416,7 @@ int main(void)
 		cmocka_unit_test(destroy_drains),
 		TEST(bad_configs),
 		TEST(where_nothing_is_translated),
+		TEST(a_flush_that_began_before_is_not_enough),
 		cmocka_unit_test(at_random),
 	};
 
