@@ -13,6 +13,7 @@
 #include <phyr/list.h>
 
 #include "core/env.h"
+#include "list/ranges.h"
 #include "list/store.h"
 
 /* Bytes left in the current slice. */
@@ -268,13 +269,10 @@ void phyr_cursor_init_listv(struct phyr_cursor *cur, const struct phyr_listv *li
 
 int phyr_cursor_init_ranges(struct phyr_cursor *cur, const struct phyr_range *ranges, size_t nr)
 {
-	uint64_t len = 0;
+	uint64_t len;
 
-	for (size_t i = 0; i < nr; i++) {
-		if (range_is_bad(ranges[i].addr, ranges[i].len) || len + ranges[i].len < len)
-			return -EINVAL;
-		len += ranges[i].len;
-	}
+	if (!ranges_len(ranges, nr, &len))
+		return -EINVAL;
 	*cur = (struct phyr_cursor){.left = len, .next = ranges, .nr_next = nr};
 	cur->word = cur->stop = (const uint64_t *)(const void *)ranges;
 	return 0;
