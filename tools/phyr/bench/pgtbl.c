@@ -466,6 +466,9 @@ static void threads_round(void *state)
 const struct bench_case bench_pgtbl[] = {
 	ROWS("x86_64", PHYR_PGTBL_X86_64),
 	ROWS("vtdss", PHYR_PGTBL_VTDSS),
+	ROWS("amdv1", PHYR_PGTBL_AMDV1),
+	ROWS("arm64", PHYR_PGTBL_ARM64_S1),
+	ROWS("riscv64", PHYR_PGTBL_RISCV64),
 	{"pgtbl/threads-2", "pair", LIMIT_ONE_THREAD, ARG(PHYR_PGTBL_VTDSS, SCATTERED), 1,
 	 setup_threads, NULL, threads_round, teardown},
 	{.name = NULL},
