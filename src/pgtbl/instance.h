@@ -12,28 +12,11 @@
 #include "pgtbl/dirty.h"
 #include "pgtbl/fmt.h"
 #include "pgtbl/map.h"
+#include "pgtbl/page.h"
 #include "pgtbl/promote.h"
 #include "pgtbl/reclaim.h"
 #include "pgtbl/unmap.h"
 #include "pgtbl/visit.h"
-
-PGTBL_INLINE int translate(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
-			   struct phyr_translation *out)
-{
-	struct pgtbl_place at;
-	unsigned size_lg2;
-
-	if (iova > pt->last)
-		return -ERANGE;
-	at = lookup(d, pt, iova, 0);
-	if (!(at.e & d->present))
-		return -ENOENT;
-	size_lg2 = desc_leaf_lg2(d, at.e, at.level);
-	out->addr = desc_leaf_addr(d, at.e, size_lg2, iova);
-	out->leaf_size = (uint64_t)1 << size_lg2;
-	out->prot = desc_leaf_prot(d, at.e);
-	return 0;
-}
 
 /* Give back a chain of tables with all that is below them; the chain grows while it is eaten. */
 PGTBL_INLINE void free_chain(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t chain)
@@ -90,6 +73,7 @@ PGTBL_INLINE void setup_choices(const struct pgtbl_desc *d, const struct phyr_pg
 
 	for (unsigned prot = 0; prot < ARRAY_SIZE(pt->leaf_flags); prot++)
 		pt->leaf_flags[prot] = leaf_flags(d, config, prot);
+	pt->bias = pt->env->phys_delta + d->table;
 	pt->dirty = config->dirty;
 	pt->bbm = (uint8_t)config->bbm;
 	pt->change = idle ? PHYR_CHANGE_IDLE : PHYR_CHANGE_HITLESS;
@@ -207,12 +191,21 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		return err;                                                                        \
 	}                                                                                          \
                                                                                                    \
-	int phyr_pgtbl_##name##_map(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_cursor *cur, \
-				    unsigned prot, struct phyr_gather *gather)                     \
+	static __attribute__((noinline)) int name##_map_more(                                      \
+		struct phyr_pgtbl *pt, uint64_t iova, struct phyr_cursor *cur, unsigned prot,      \
+		struct phyr_gather *gather)                                                        \
 	{                                                                                          \
 		if (likely(map_one(desc, pt, iova, cur, prot, gather)))                            \
 			return 0;                                                                  \
 		return name##_map_many(pt, iova, cur, prot, gather);                               \
+	}                                                                                          \
+                                                                                                   \
+	int phyr_pgtbl_##name##_map(struct phyr_pgtbl *pt, uint64_t iova, struct phyr_cursor *cur, \
+				    unsigned prot, struct phyr_gather *gather)                     \
+	{                                                                                          \
+		if (page_map(desc, pt, iova, cur, prot, gather))                                   \
+			return 0;                                                                  \
+		return name##_map_more(pt, iova, cur, prot, gather);                               \
 	}                                                                                          \
                                                                                                    \
 	static __attribute__((noinline)) int name##_unmap_many(                                    \
@@ -228,8 +221,9 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		return err;                                                                        \
 	}                                                                                          \
                                                                                                    \
-	int phyr_pgtbl_##name##_unmap(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,          \
-				      struct phyr_gather *gather, struct phyr_list *out)           \
+	static __attribute__((noinline)) int name##_unmap_more(                                    \
+		struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, struct phyr_gather *gather,    \
+		struct phyr_list *out)                                                             \
 	{                                                                                          \
 		const uint64_t mask = pt->granule - 1;                                             \
 		uint64_t start = iova & ~mask, last = (iova + (len - 1)) | mask;                   \
@@ -240,6 +234,14 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 			return name##_unmap_many(pt, start, last, gather, out);                    \
 		pgtbl_gather_add(gather, start, last);                                             \
 		return 0;                                                                          \
+	}                                                                                          \
+                                                                                                   \
+	int phyr_pgtbl_##name##_unmap(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,          \
+				      struct phyr_gather *gather, struct phyr_list *out)           \
+	{                                                                                          \
+		if (!out && page_unmap(desc, pt, iova, len, gather))                               \
+			return 0;                                                                  \
+		return name##_unmap_more(pt, iova, len, gather, out);                              \
 	}                                                                                          \
                                                                                                    \
 	int phyr_pgtbl_##name##_translate(struct phyr_pgtbl *pt, uint64_t iova,                    \

@@ -23,10 +23,11 @@ struct pgtbl_ops;
 struct phyr_pgtbl {
 	uint64_t *root;
 	uint64_t phys_delta; /* as in the env */
-	uint64_t last;       /* highest iova */
-	uint64_t oa_last;    /* highest output address */
-	uint64_t granule;    /* the smallest leaf, bytes */
-	uint64_t larger; /* the smallest that is more than one entry at level 0; 2^64 - 1: none */
+	uint64_t bias;    /* a table's entry, but for what tells its level, less its CPU address */
+	uint64_t last;    /* highest iova */
+	uint64_t oa_last; /* highest output address */
+	uint64_t granule; /* the smallest leaf, bytes */
+	uint64_t larger;  /* the smallest that is more than one entry at level 0; 2^64 - 1: none */
 	uint64_t leaf_sizes; /* OR of powers of two */
 	unsigned top;        /* level of the root; 0 is the granule's */
 	bool wide;           /* 16-byte stores are atomic here */

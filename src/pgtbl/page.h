@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One page at a time, in as few instructions as it takes: what most calls are about.
+ *
+ * On the way down a table's entry is compared whole. Less its flags and the distance between physical
+ * and CPU addresses, which are one number (struct phyr_pgtbl, bias), it is the table's pointer, and
+ * clear below the granule; with any other flag, one that hardware has set included, it is not. Then,
+ * and where anything else is out of the ordinary, nothing is done here: the general way sees to it.
+ */
+#ifndef PGTBL_PAGE_H
+#define PGTBL_PAGE_H
+
+#include "list/peek.h"
+#include "pgtbl/walk.h"
+
+/* Addresses whose bits lie apart, or entries that carry another mark until their line is written back. */
+PGTBL_INLINE bool page_is_unusual(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt)
+{
+	return d->fold_from || unlikely(pt->noncoherent);
+}
+
+/* Go down a level. False: the entry leads to no table, or to one in an unusual way. */
+PGTBL_INLINE bool page_level(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
+			     unsigned level, struct pgtbl_place *at)
+{
+	const uint64_t below = ((uint64_t)1 << (d->granule_lg2 - d->addr_shift)) - 1;
+	const uint64_t flags = desc_table_flags(d, level) - d->table;
+	uint64_t e;
+
+	if (level >= d->max_levels || (level >= d->min_levels && level > pt->top))
+		return true;
+	at->level = level;
+	at->e = load_acquire(&at->table[desc_index(d, iova, level)]);
+	if (d->addr_shift) {
+		e = at->e - d->table;
+		at->table = (uint64_t *)(uintptr_t)((e << d->addr_shift) - pt->phys_delta);
+	} else {
+		e = at->e - pt->bias;
+		at->table = (uint64_t *)(uintptr_t)(e - flags);
+	}
+	return likely((e & below) == flags);
+}
+
+/* Go down to the table of level 0. False: at.e and at.level are where that ended, at.table is nothing. */
+PGTBL_INLINE bool page_table(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
+			     struct pgtbl_place *at)
+{
+	at->table = pt->root;
+	return page_level(d, pt, iova, 5, at) && page_level(d, pt, iova, 4, at) &&
+	       page_level(d, pt, iova, 3, at) && page_level(d, pt, iova, 2, at) &&
+	       page_level(d, pt, iova, 1, at);
+}
+
+/* Map a range of one page, or less; false: nothing was done. */
+PGTBL_INLINE bool page_map(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
+			   struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather)
+{
+	const uint64_t page = desc_size(d, 0) - 1;
+	uint64_t addr, more = cur->left - 1, *entry;
+	struct pgtbl_place at;
+
+	if (page_is_unusual(d, pt) || !cursor_is_range(cur, &addr))
+		return false;
+	if (unlikely((iova & page) + more > page || more > page || (addr ^ iova) & page))
+		return false;
+	if (unlikely((addr | page) > pt->oa_last || iova > pt->last || !desc_prot_ok(prot)))
+		return false;
+	if (unlikely(!page_table(d, pt, iova, &at)))
+		return false;
+	entry = &at.table[desc_index(d, iova, 0)];
+	if (unlikely(load_relaxed(entry)))
+		return false;
+	store_relaxed(entry, desc_encode(d, addr & ~page) | pt->leaf_flags[prot] | d->page |
+				     d->first | d->last);
+	gather->entries++;
+	cur->left = 0;
+	return true;
+}
+
+/* Unmap one page, mapped by itself; false: nothing was done. */
+PGTBL_INLINE bool page_unmap(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
+			     uint64_t len, struct phyr_gather *gather)
+{
+	const uint64_t page = desc_size(d, 0) - 1, edges = d->first | d->last;
+	uint64_t more = len - 1, *entry;
+	struct pgtbl_place at;
+
+	if (page_is_unusual(d, pt) || iova > pt->last)
+		return false;
+	if (unlikely((iova & page) + more > page || more > page))
+		return false;
+	if (unlikely(!page_table(d, pt, iova, &at)))
+		return false;
+	entry = &at.table[desc_index(d, iova, 0)];
+	if (unlikely((load_relaxed(entry) & edges) != edges))
+		return false;
+	store_relaxed(entry, 0);
+	pgtbl_gather_add(gather, iova & ~page, iova | page);
+	return true;
+}
+
+/* What iova leads to by a leaf of that size, if it is one. */
+PGTBL_INLINE int page_answer(const struct pgtbl_desc *d, uint64_t e, unsigned size_lg2,
+			     uint64_t iova, struct phyr_translation *out)
+{
+	if (unlikely(!(e & d->present)))
+		return -ENOENT;
+	out->addr = desc_leaf_addr(d, e, size_lg2, iova);
+	out->leaf_size = (uint64_t)1 << size_lg2;
+	out->prot = desc_leaf_prot(d, e);
+	return 0;
+}
+
+/* Above level 0 the answer is where the way down ended, unless that was for an unusual table. */
+PGTBL_INLINE int translate(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
+			   struct phyr_translation *out)
+{
+	struct pgtbl_place at;
+
+	if (unlikely(iova > pt->last))
+		return -ERANGE;
+	if (likely(!page_is_unusual(d, pt) && page_table(d, pt, iova, &at))) {
+		at.level = 0;
+		at.e = load_acquire(&at.table[desc_index(d, iova, 0)]);
+		if (likely(!desc_in_cluster(d, at.e)))
+			return page_answer(d, at.e, desc_shift(d, 0), iova, out);
+	} else if (page_is_unusual(d, pt) || desc_is_table(d, at.e, at.level)) {
+		at = lookup(d, pt, iova, 0);
+	}
+	return page_answer(d, at.e, desc_leaf_lg2(d, at.e, at.level), iova, out);
+}
+
+#endif
