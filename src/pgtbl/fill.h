@@ -114,6 +114,31 @@ PGTBL_INLINE bool fill_run_batch(uint64_t *to, __m128i *value, __m128i step2)
 	return true;
 }
 
+/* A batch of ranges, if each is a page; false: nothing was written. */
+PGTBL_INLINE bool fill_ranges_batch(const struct pgtbl_desc *d, uint64_t *to,
+				    const struct phyr_range *ranges, uint64_t flags, uint64_t over)
+{
+	__m128i *p = (__m128i *)to;
+	const __m128i *r = (const __m128i *)(const void *)ranges;
+	const __m128i len = _mm_set_epi64x((long long)PHYR_PAGE_SIZE, 0);
+	__m128i a = _mm_loadu_si128(r), b = _mm_loadu_si128(r + 1), c = _mm_loadu_si128(r + 2);
+	__m128i e = _mm_loadu_si128(r + 3), g = _mm_loadu_si128(r + 4), h = _mm_loadu_si128(r + 5);
+	__m128i i = _mm_loadu_si128(r + 6), j = _mm_loadu_si128(r + 7);
+	__m128i any = _mm_or_si128(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, e)),
+				   _mm_or_si128(_mm_or_si128(g, h), _mm_or_si128(i, j)));
+	__m128i f = _mm_set1_epi64x((long long)flags);
+
+	/* No length is 0: each has the one bit that their OR has. */
+	any = _mm_and_si128(any, _mm_set_epi64x(-1, (long long)over));
+	if (unlikely(!fill_all_zero(_mm_or_si128(_mm_xor_si128(any, len), fill_old(p)))))
+		return false;
+	fill_store(p, _mm_or_si128(fill_encode(d, _mm_unpacklo_epi64(a, b)), f));
+	fill_store(p + 1, _mm_or_si128(fill_encode(d, _mm_unpacklo_epi64(c, e)), f));
+	fill_store(p + 2, _mm_or_si128(fill_encode(d, _mm_unpacklo_epi64(g, h)), f));
+	fill_store(p + 3, _mm_or_si128(fill_encode(d, _mm_unpacklo_epi64(i, j)), f));
+	return true;
+}
+
 PGTBL_INLINE void fill_zero_batch(uint64_t *to)
 {
 	__m128i *p = (__m128i *)to;
@@ -123,6 +148,12 @@ PGTBL_INLINE void fill_zero_batch(uint64_t *to)
 }
 #else
 static inline bool pgtbl_wide_stores(void)
+{
+	return false;
+}
+
+PGTBL_INLINE bool fill_ranges_batch(const struct pgtbl_desc *d, uint64_t *to,
+				    const struct phyr_range *ranges, uint64_t flags, uint64_t over)
 {
 	return false;
 }

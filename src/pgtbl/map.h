@@ -18,6 +18,8 @@
 #ifndef PGTBL_MAP_H
 #define PGTBL_MAP_H
 
+#include "list/peek.h"
+#include "pgtbl/bulk.h"
 #include "pgtbl/walk.h"
 
 struct pgtbl_mapper {
@@ -25,18 +27,19 @@ struct pgtbl_mapper {
 	struct pgtbl_walk walk;
 	struct pgtbl_dirty dirty;
 	struct phyr_cursor cur; /* the copy: the caller's moves on success only */
+	const struct phyr_cursor *from;
+	uint64_t start; /* iova of its first byte */
 	struct phyr_gather *gather;
 	uint64_t flags;        /* of every leaf */
 	uint64_t offset;       /* that the next run must have in its granule */
 	uint64_t entries;      /* leaves written */
 	uint64_t *written;     /* the last of them; NULL: none */
-	struct phyr_range run; /* what is being mapped, and its number, for reports */
-	uint64_t index;
+	struct phyr_range run; /* what is being mapped, if it is done run by run */
 };
 
-/* Report what is wrong with the current run, and return err. */
+/* Report what is wrong with the run that the walk has come to, and return err. */
 int phyr_pgtbl_map_fail(const struct pgtbl_mapper *m, int err, const char *hint);
-/* The same for errors that the walk finds: hints by errno. */
+/* The same for errors that the walk finds, at its place: hints by errno. */
 int phyr_pgtbl_map_stopped(const struct pgtbl_mapper *m, int err);
 /* Check the whole request before anything is written. 0, -EINVAL or -ERANGE. */
 int phyr_pgtbl_map_check(struct pgtbl_mapper *m, uint64_t iova, unsigned prot);
@@ -194,41 +197,44 @@ struct map_piece {
 	unsigned n;
 };
 
+/*
+ * Write entries of a piece that lies at p, from the i-th on, until one is not empty. Returns how many of
+ * the piece are written then.
+ */
+PGTBL_INLINE unsigned map_fill(const struct pgtbl_desc *d, const struct pgtbl_mapper *m,
+			       const struct map_piece *piece, uint64_t *p, uint64_t value,
+			       unsigned i)
+{
+	const uint64_t step = desc_step(d, piece->level);
+	const unsigned n = piece->n << piece->cluster, inside = (1u << piece->cluster) - 1;
+
+	if (likely(!piece->cluster || d->cluster_steps))
+		return i + fill_run(m->pt->wide, p + i, n - i, value + i * step, step);
+	while (i < n) {
+		unsigned first = i & ~inside, end = first + inside + 1;
+
+		i += fill_run(m->pt->wide, p + i, end - i, value + first * step, 0);
+		if (i < end)
+			break;
+	}
+	return i;
+}
+
 /* A piece above level 0, from entry p on. Returns how many entries were written. */
 PGTBL_INLINE unsigned map_large(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
 				const struct map_piece *piece, uint64_t *p, uint64_t value)
 {
 	const uint64_t step = desc_step(d, piece->level);
 	const unsigned n = piece->n << piece->cluster;
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned steps = d->cluster_steps ? i : i >> piece->cluster << piece->cluster;
-		uint64_t e = load_relaxed(p + i);
-		uint64_t iova = m->walk.iova + ((uint64_t)i << desc_shift(d, piece->level));
-
-		if (unlikely(e) && map_replace(d, m, iova, e))
-			return i;
-		store_relaxed(p + i, value + steps * step);
-	}
-	return n;
-}
-
-/* The same at level 0, where no table can be in the way. */
-PGTBL_INLINE unsigned map_small(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
-				const struct map_piece *piece, uint64_t *p, uint64_t value)
-{
-	const uint64_t step = desc_step(d, 0);
-	const unsigned n = piece->n << piece->cluster, each = 1u << piece->cluster;
 	unsigned done = 0;
 
-	if (likely(!piece->cluster || d->cluster_steps))
-		return fill_run(m->pt->wide, p, n, value, step);
-	while (done < n) {
-		unsigned more = fill_run(m->pt->wide, p + done, each, value + done * step, 0);
+	while ((done = map_fill(d, m, piece, p, value, done)) < n) {
+		unsigned steps = d->cluster_steps ? done : done >> piece->cluster << piece->cluster;
+		uint64_t iova = m->walk.iova + ((uint64_t)done << desc_shift(d, piece->level));
 
-		done += more;
-		if (more < each)
+		if (map_replace(d, m, iova, load_relaxed(p + done)))
 			break;
+		store_relaxed(p + done++, value + steps * step);
 	}
 	return done;
 }
@@ -288,7 +294,7 @@ PGTBL_INLINE uint64_t map_piece(const struct pgtbl_desc *d, struct pgtbl_mapper 
 	if (piece.level)
 		done = map_large(d, m, &piece, p, value);
 	else
-		done = map_small(d, m, &piece, p, value);
+		done = map_fill(d, m, &piece, p, value, 0);
 	map_written(d, m, p, done);
 	*err = done < piece.n << piece.cluster ? -EEXIST : 0;
 	return (uint64_t)piece.n << size_lg2;
@@ -316,40 +322,126 @@ PGTBL_INLINE int map_run(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
 	return 0;
 }
 
-/* Words of a span that could not be mapped: the report is about the first. */
-PGTBL_INLINE int map_span_fail(struct pgtbl_mapper *m, const uint64_t *words, unsigned done,
-			       int err)
-{
-	m->run.addr = words[done];
-	m->run.len = PHYR_PAGE_SIZE;
-	m->index += done;
-	if (err || words[done] <= m->pt->oa_last)
-		return phyr_pgtbl_map_stopped(m, err ? err : -EEXIST);
-	return phyr_pgtbl_map_stopped(m, -ERANGE);
-}
-
 /* Map single pages as long as they come: a table's worth at a time, straight from the list's words. */
 PGTBL_INLINE int map_spans(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
 {
+	const uint64_t over = ~m->pt->oa_last | CODE_MASK;
+
 	for (;;) {
 		unsigned room = desc_entries(d) - desc_index(d, m->walk.iova, 0), n, done;
 		const uint64_t *words;
 		uint64_t *p;
 		int err;
 
-		n = (unsigned)phyr_cursor_span(&m->cur, room, &words);
-		if (!n)
+		n = (unsigned)min_u64(cursor_words(&m->cur, &words), room);
+		if (!n || words[0] & CODE_MASK)
 			return 0;
 		err = map_walk_to(d, m, 0);
 		if (unlikely(err))
-			return map_span_fail(m, words, 0, err);
+			return phyr_pgtbl_map_stopped(m, err);
 		p = walk_entry(d, &m->walk);
-		done = fill_words(d, m->pt->wide, p, words, n, m->flags | d->page, ~m->pt->oa_last);
+		done = fill_words(d, m->pt->wide, p, words, n, m->flags | d->page, over);
+		map_written(d, m, p, done);
+		cursor_take_words(&m->cur, done, done);
+		if (done < n && words[done] & CODE_MASK)
+			return 0;
+		if (unlikely(done < n))
+			return phyr_pgtbl_map_stopped(m, words[done] & over ? -ERANGE : -EEXIST);
+	}
+}
+
+/* Whether one of a batch of ranges, each a page, is followed by the next in memory. */
+PGTBL_INLINE bool map_ranges_follow(const struct phyr_range *r)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < FILL_BATCH; i++)
+		any |= r[i].addr + PHYR_PAGE_SIZE == r[i + 1].addr;
+	return any;
+}
+
+/*
+ * Write ranges that are pages, max at most, in batches. Which of them follow each other matters only
+ * where a larger leaf could begin; there they are left to map_run(). Returns how many were written.
+ */
+PGTBL_INLINE unsigned map_range_batches(const struct pgtbl_desc *d, const struct pgtbl_mapper *m,
+					uint64_t *p, const struct phyr_range *r, unsigned max)
+{
+	const uint64_t over = ~m->pt->oa_last | PAGE_MASK, inside = m->pt->larger - 1;
+	uint64_t iova = m->walk.iova;
+	unsigned i;
+
+	for (i = 0; max - i >= FILL_BATCH; i += FILL_BATCH) {
+		if ((-iova & inside) < FILL_BATCH * PHYR_PAGE_SIZE && map_ranges_follow(r + i))
+			break;
+		if (!fill_ranges_batch(d, p + i, r + i, m->flags | d->page, over))
+			break;
+		iova += FILL_BATCH * PHYR_PAGE_SIZE;
+	}
+	return i;
+}
+
+/* The same for single pages that come as an array of ranges; what is not in batches is for others. */
+PGTBL_INLINE int map_range_spans(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
+{
+	for (;;) {
+		unsigned room = desc_entries(d) - desc_index(d, m->walk.iova, 0), n;
+		const struct phyr_range *ranges;
+		uint64_t *p, left = m->cur.left >> PHYR_PAGE_LG2;
+		int err;
+
+		n = (unsigned)min_u64(min_u64(cursor_ranges(&m->cur, &ranges), left + 1), room + 1);
+		if (!m->pt->wide || n <= FILL_BATCH || ranges[0].len != PHYR_PAGE_SIZE)
+			return 0;
+		err = map_walk_to(d, m, 0);
+		if (unlikely(err))
+			return phyr_pgtbl_map_stopped(m, err);
+		p = walk_entry(d, &m->walk);
+		if ((uintptr_t)p & 8)
+			return 0;
+		n = map_range_batches(d, m, p, ranges, n - 1);
+		if (!n)
+			return 0;
+		map_written(d, m, p, n);
+		cursor_take_ranges(&m->cur, n, (uint64_t)n << PHYR_PAGE_LG2);
+	}
+}
+
+/* Map pages that were laid out. */
+PGTBL_INLINE int map_laid_out(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
+			      const struct pgtbl_bulk *b)
+{
+	unsigned n, done, at;
+
+	for (at = 0; at < b->nr; at += n) {
+		unsigned room = desc_entries(d) - desc_index(d, m->walk.iova, 0);
+		int err = map_walk_to(d, m, 0);
+		uint64_t *p;
+
+		if (unlikely(err))
+			return err;
+		n = (unsigned)min_u64(room, b->nr - at);
+		p = walk_entry(d, &m->walk);
+		done = fill_words(d, m->pt->wide, p, b->pages + at, n, m->flags | d->page, 0);
 		map_written(d, m, p, done);
 		if (unlikely(done < n))
-			return map_span_fail(m, words, done, 0);
-		m->index += n;
+			return -EEXIST;
 	}
+	return 0;
+}
+
+/* Map short runs as long as they come, but for flocks of single pages, which spans are better for. */
+PGTBL_INLINE int map_short_runs(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
+{
+	struct pgtbl_bulk b;
+	int err;
+
+	while (phyr_pgtbl_bulk_take(&b, m->pt, &m->cur, m->walk.iova)) {
+		err = map_laid_out(d, m, &b);
+		if (unlikely(err))
+			return phyr_pgtbl_map_stopped(m, err);
+	}
+	return 0;
 }
 
 PGTBL_INLINE void map_start(struct pgtbl_mapper *m, struct phyr_pgtbl *pt,
@@ -363,26 +455,45 @@ PGTBL_INLINE void map_start(struct pgtbl_mapper *m, struct phyr_pgtbl *pt,
 	m->offset = 0;
 	m->entries = 0;
 	m->written = NULL;
-	m->run = (struct phyr_range){0, 0};
-	m->index = 0;
+	m->from = cur;
 }
 
-/* Single pages come in flocks: after one, spans are worth a try. */
+/* Map as many pages as come in runs that are not long. */
+PGTBL_INLINE int map_pages(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
+{
+	uint64_t left;
+	int err;
+
+	do {
+		left = m->cur.left;
+		err = map_short_runs(d, m);
+		if (!err)
+			err = map_spans(d, m);
+		if (!err)
+			err = map_range_spans(d, m);
+	} while (!err && m->cur.left != left);
+	return err;
+}
+
 PGTBL_INLINE int map_all(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uint64_t iova,
 			 unsigned prot)
 {
 	int err = phyr_pgtbl_map_check(m, iova, prot);
+	bool pages;
 
 	if (unlikely(err))
 		return err;
 	m->flags = m->pt->leaf_flags[prot];
+	m->start = iova;
 	m->offset = iova & (m->pt->granule - 1);
 	walk_start(&m->walk, m->pt, iova - m->offset);
-	while (!err && phyr_cursor_next(&m->cur, &m->run)) {
+	pages = d->granule_lg2 == PHYR_PAGE_LG2 && m->pt->granule == PHYR_PAGE_SIZE;
+	while (!err) {
+		if (pages && !m->offset)
+			err = map_pages(d, m);
+		if (err || !phyr_cursor_next(&m->cur, &m->run))
+			break;
 		err = map_run(d, m);
-		m->index++;
-		if (!err && m->run.len == PHYR_PAGE_SIZE && m->pt->granule == PHYR_PAGE_SIZE)
-			err = map_spans(d, m);
 	}
 	return err;
 }

@@ -6,13 +6,27 @@
 static const char map_call[] = "phyr_pgtbl_map";
 static const char unmap_call[] = "phyr_pgtbl_unmap";
 
+/* Find the run that a walk has come to, by going through all of them again. */
+static uint64_t find_run(const struct pgtbl_mapper *m, struct phyr_range *run)
+{
+	uint64_t done = m->walk.iova > m->start ? m->walk.iova - m->start : 0, index = 0;
+	struct phyr_cursor cur = *m->from;
+
+	while (phyr_cursor_next(&cur, run) && run->len <= done) {
+		done -= run->len;
+		index++;
+	}
+	return index;
+}
+
 int phyr_pgtbl_map_fail(const struct pgtbl_mapper *m, int err, const char *hint)
 {
-	uint64_t limit = err == -ERANGE ? m->pt->oa_last : 0;
+	struct phyr_range run;
+	uint64_t index = find_run(m, &run);
 
-	return env_fail(m->pt->env, .err = err, .call = map_call, .index = m->index,
-			.addr = m->run.addr, .has_addr = m->run.len != 0, .len = m->run.len,
-			.iova = m->walk.iova + m->offset, .has_iova = true, .limit = limit,
+	return env_fail(m->pt->env, .err = err, .call = map_call, .index = index, .addr = run.addr,
+			.has_addr = true, .len = run.len, .iova = m->walk.iova + m->offset,
+			.has_iova = true, .limit = err == -ERANGE ? m->pt->oa_last : 0,
 			.hint = hint);
 }
 
@@ -26,17 +40,22 @@ int phyr_pgtbl_map_stopped(const struct pgtbl_mapper *m, int err)
 				   "no memory for a table, or none that an entry can lead to");
 }
 
+/* Before anything is looked at. */
+static int refuse(const struct phyr_pgtbl *pt, int err, uint64_t iova, const char *hint)
+{
+	return env_fail(pt->env, .err = err, .call = map_call, .iova = iova, .has_iova = true,
+			.hint = hint);
+}
+
 int phyr_pgtbl_map_check(struct pgtbl_mapper *m, uint64_t iova, unsigned prot)
 {
 	struct phyr_pgtbl *pt = m->pt;
 
-	m->walk.iova = iova;
 	if (!desc_prot_ok(prot))
-		return phyr_pgtbl_map_fail(
-			m, -EINVAL,
-			"prot is not PHYR_READ, PHYR_WRITE or both, and PHYR_MMIO or not");
+		return refuse(pt, -EINVAL, iova,
+			      "prot is not PHYR_READ, PHYR_WRITE or both, and PHYR_MMIO or not");
 	if (!m->cur.left)
-		return phyr_pgtbl_map_fail(m, -EINVAL, "the cursor has nothing left to map");
+		return refuse(pt, -EINVAL, iova, "the cursor has nothing left to map");
 	if (iova > pt->last || m->cur.left - 1 > pt->last - iova)
 		return env_fail(pt->env, .err = -ERANGE, .call = map_call, .len = m->cur.left,
 				.iova = iova, .has_iova = true, .limit = pt->last,
