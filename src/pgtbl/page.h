@@ -51,27 +51,27 @@ PGTBL_INLINE bool page_table(const struct pgtbl_desc *d, const struct phyr_pgtbl
 	       page_level(d, pt, iova, 1, at);
 }
 
-/* Map a range of one page, or less; false: nothing was done. */
+/* Map a range that is one page; false: nothing was done. */
 PGTBL_INLINE bool page_map(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
 			   struct phyr_cursor *cur, unsigned prot, struct phyr_gather *gather)
 {
 	const uint64_t page = desc_size(d, 0) - 1;
-	uint64_t addr, more = cur->left - 1, *entry;
 	struct pgtbl_place at;
+	uint64_t addr, *entry;
 
 	if (page_is_unusual(d, pt) || !cursor_is_range(cur, &addr))
 		return false;
-	if (unlikely((iova & page) + more > page || more > page || (addr ^ iova) & page))
+	if (unlikely(cur->left != desc_size(d, 0) || (addr | iova) & page))
 		return false;
-	if (unlikely((addr | page) > pt->oa_last || iova > pt->last || !desc_prot_ok(prot)))
+	if (unlikely(addr > pt->oa_last || iova > pt->last || !desc_prot_ok(prot)))
 		return false;
 	if (unlikely(!page_table(d, pt, iova, &at)))
 		return false;
 	entry = &at.table[desc_index(d, iova, 0)];
 	if (unlikely(load_relaxed(entry)))
 		return false;
-	store_relaxed(entry, desc_encode(d, addr & ~page) | pt->leaf_flags[prot] | d->page |
-				     d->first | d->last);
+	store_relaxed(entry,
+		      desc_encode(d, addr) | pt->leaf_flags[prot] | d->page | d->first | d->last);
 	gather->entries++;
 	cur->left = 0;
 	return true;
@@ -82,12 +82,12 @@ PGTBL_INLINE bool page_unmap(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, 
 			     uint64_t len, struct phyr_gather *gather)
 {
 	const uint64_t page = desc_size(d, 0) - 1, edges = d->first | d->last;
-	uint64_t more = len - 1, *entry;
 	struct pgtbl_place at;
+	uint64_t *entry;
 
 	if (page_is_unusual(d, pt) || iova > pt->last)
 		return false;
-	if (unlikely((iova & page) + more > page || more > page))
+	if (unlikely(len != desc_size(d, 0) || iova & page))
 		return false;
 	if (unlikely(!page_table(d, pt, iova, &at)))
 		return false;
@@ -95,7 +95,7 @@ PGTBL_INLINE bool page_unmap(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, 
 	if (unlikely((load_relaxed(entry) & edges) != edges))
 		return false;
 	store_relaxed(entry, 0);
-	pgtbl_gather_add(gather, iova & ~page, iova | page);
+	pgtbl_gather_add(gather, iova, iova | page);
 	return true;
 }
 
