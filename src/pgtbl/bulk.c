@@ -26,14 +26,17 @@ struct limits {
 	uint64_t oa_last;
 	uint64_t start_last; /* runs that start up to here end below oa_last */
 	uint64_t pages;      /* at most so many */
+	uint64_t coded;      /* as in struct phyr_pgtbl */
+	uint64_t leaf_sizes;
 };
 
 /* Whether a run of n pages from addr on is short, and cannot be part of a larger leaf; at: its place. */
-static inline bool takes(const struct limits *limits, uint64_t at, uint64_t addr, uint64_t n)
+static inline bool takes(const struct limits *limits, uint64_t at, uint64_t addr, uint64_t n,
+			 bool coded)
 {
 	if (unlikely(n > limits->pages - at || addr > limits->start_last))
 		return false;
-	if (likely(n < limits->larger_pages))
+	if (coded || likely(n < limits->larger_pages))
 		return true;
 	return (addr ^ (limits->iova + (at << PHYR_PAGE_LG2))) & (limits->larger - 1);
 }
@@ -80,19 +83,48 @@ PGTBL_INLINE void lay(uint64_t *to, uint64_t addr, uint64_t n)
 			lay_some(to + k, addr + (k << PHYR_PAGE_LG2));
 }
 
+/*
+ * The same where a leaf's size is coded in the address bits below it (struct pgtbl_desc,
+ * cluster_coded): leaves as large as they can be, all entries of each alike.
+ */
+static void lay_coded(const struct limits *limits, uint64_t *to, uint64_t iova, uint64_t addr,
+		      uint64_t n)
+{
+	while (n) {
+		uint64_t aligned = (iova | addr) & -(iova | addr);
+		uint64_t fits =
+			((aligned << 1) - 1) & (((uint64_t)2 << (lg2_u64(n) + PHYR_PAGE_LG2)) - 1);
+		uint64_t size = (uint64_t)1 << lg2_u64(limits->leaf_sizes & fits);
+		uint64_t pages = size >> PHYR_PAGE_LG2, value = addr;
+
+		if (pages > 1)
+			value |= (size / 2 - PHYR_PAGE_SIZE) | limits->coded;
+		for (uint64_t i = 0; i < pages; i += 2)
+			to[i] = to[i + 1] = value;
+		to += pages;
+		iova += size;
+		addr += size;
+		n -= pages;
+	}
+}
+
 /* Lay out words. Returns how many; *nr: their pages. */
-static size_t lay_words(uint64_t *to, const struct limits *limits, const uint64_t *words,
-			size_t nr_words, uint64_t *nr)
+PGTBL_INLINE size_t lay_words(uint64_t *to, const struct limits *limits, const uint64_t *words,
+			      size_t nr_words, bool coded, uint64_t *nr)
 {
 	uint64_t at = 0;
 	size_t i;
 
 	for (i = 0; i < nr_words; i++) {
 		uint64_t addr = word_addr(words[i]), n = (words[i] & CODE_MASK) + 1;
+		uint64_t iova = limits->iova + (at << PHYR_PAGE_LG2);
 
-		if (!takes(limits, at, addr, n))
+		if (!takes(limits, at, addr, n, coded))
 			break;
-		lay(to + at, addr, n);
+		if (coded && n > 1 && !((addr ^ iova) & (limits->larger - 1)))
+			lay_coded(limits, to + at, iova, addr, n);
+		else
+			lay(to + at, addr, n);
 		at += n;
 	}
 	*nr = at;
@@ -108,7 +140,8 @@ static inline bool takes_range(const struct limits *limits, uint64_t at, const s
 	bool alone = r->len == PHYR_PAGE_SIZE && r[1].addr != r->addr + PHYR_PAGE_SIZE;
 	uint64_t iova = limits->iova + (at << PHYR_PAGE_LG2);
 
-	if ((r->addr | r->len) & PAGE_MASK || !takes(limits, at, r->addr, r->len >> PHYR_PAGE_LG2))
+	if ((r->addr | r->len) & PAGE_MASK ||
+	    !takes(limits, at, r->addr, r->len >> PHYR_PAGE_LG2, false))
 		return false;
 	return alone || (r->addr ^ iova) & (limits->larger - 1);
 }
@@ -167,6 +200,8 @@ unsigned phyr_pgtbl_bulk_take(struct pgtbl_bulk *b, const struct phyr_pgtbl *pt,
 		.oa_last = pt->oa_last,
 		.start_last = pt->oa_last - min_u64(pt->oa_last, BULK_PAGES << PHYR_PAGE_LG2),
 		.pages = min_u64(BULK_PAGES, cur->left >> PHYR_PAGE_LG2),
+		.coded = pt->coded,
+		.leaf_sizes = pt->leaf_sizes,
 	};
 	const struct phyr_range *ranges;
 	const uint64_t *words;
@@ -176,7 +211,10 @@ unsigned phyr_pgtbl_bulk_take(struct pgtbl_bulk *b, const struct phyr_pgtbl *pt,
 	if (nr) {
 		if (words_are_flock(words, nr))
 			return 0;
-		nr = lay_words(b->pages, &limits, words, nr, &pages);
+		if (pt->coded)
+			nr = lay_words(b->pages, &limits, words, nr, true, &pages);
+		else
+			nr = lay_words(b->pages, &limits, words, nr, false, &pages);
 		cursor_take_words(cur, nr, pages);
 	} else {
 		nr = cursor_ranges(cur, &ranges);

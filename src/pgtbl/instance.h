@@ -74,6 +74,7 @@ PGTBL_INLINE void setup_choices(const struct pgtbl_desc *d, const struct phyr_pg
 	for (unsigned prot = 0; prot < ARRAY_SIZE(pt->leaf_flags); prot++)
 		pt->leaf_flags[prot] = leaf_flags(d, config, prot);
 	pt->bias = pt->env->phys_delta + d->table;
+	pt->coded = d->cluster_coded ? d->cluster : 0;
 	pt->dirty = config->dirty;
 	pt->bbm = (uint8_t)config->bbm;
 	pt->change = idle ? PHYR_CHANGE_IDLE : PHYR_CHANGE_HITLESS;

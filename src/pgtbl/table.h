@@ -29,11 +29,13 @@ struct phyr_pgtbl {
 	uint64_t granule; /* the smallest leaf, bytes */
 	uint64_t larger;  /* the smallest that is more than one entry at level 0; 2^64 - 1: none */
 	uint64_t leaf_sizes; /* OR of powers of two */
-	unsigned top;        /* level of the root; 0 is the granule's */
-	bool wide;           /* 16-byte stores are atomic here */
-	bool noncoherent;    /* lines that were written must be written back */
-	bool dirty;          /* hardware marks leaves that it writes by */
-	uint8_t change;      /* enum phyr_pgtbl_change */
+	uint64_t
+		coded; /* what each entry of a larger leaf has beside its size's code; 0: no codes */
+	unsigned top;  /* level of the root; 0 is the granule's */
+	bool wide;     /* 16-byte stores are atomic here */
+	bool noncoherent; /* lines that were written must be written back */
+	bool dirty;       /* hardware marks leaves that it writes by */
+	uint8_t change;   /* enum phyr_pgtbl_change */
 	uint8_t bbm;
 	uint64_t leaf_flags[8]; /* by enum phyr_prot */
 	struct phyr_env *env;
