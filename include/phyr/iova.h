@@ -105,9 +105,10 @@ PHYR_API int phyr_iova_alloc_at(struct phyr_iova *iova, uint64_t start, uint64_t
  * Freeing what is not allocated is the caller's error. Where it can be seen it is reported as
  * -EINVAL, and nothing is freed. Seen at once is what lies off the granule, outside of the range, or
  * above all that was ever allocated; what is longer than 4 MiB and partly free; and what is among
- * the last few of its length that this slot freed. Seen when it leaves the caches, maybe much later, is
- * what is partly free in the tree then. **Not seen in time** is any other stretch that is free or has
- * another length: it is cached, and may be given out while its addresses are somebody else's. With
+ * the last few of its length that this slot freed, so a second free right after the first by the
+ * same thread. Seen when it leaves the caches, maybe much later, is what is partly free in the tree
+ * then. **Not seen in time** is any other stretch that is free or has another length: it is cached,
+ * and may be given out while its addresses are somebody else's. With
  * phyr_iova_config.no_cache all that is partly free, excluded or out of range is seen at once.
  */
 PHYR_API void phyr_iova_free(struct phyr_iova *iova, uint64_t start, uint64_t len);

@@ -67,21 +67,38 @@ int phyr_iova_depot_make(struct phyr_iova *iova, uint64_t class)
 	return err;
 }
 
+/* How many stretches of a class there are; *end: those below are too many to look at. */
+static uint64_t last_few(const struct iova_depot *depot, uint64_t class, uint64_t *end)
+{
+	const uint32_t *nr = depot_nr(depot, class);
+
+	*end = nr && *nr > TRIES ? *nr - TRIES : 0;
+	return nr ? *nr : 0;
+}
+
 bool phyr_iova_depot_take(struct phyr_iova *iova, uint64_t class, const struct wish *wish,
 			  uint64_t *out)
 {
 	struct iova_depot *depot = &iova->depot;
-	const uint32_t *nr = depot_nr(depot, class);
-	uint64_t end;
+	uint64_t end, nr = last_few(depot, class, &end);
 
-	if (!nr)
-		return false;
-	end = *nr > TRIES ? *nr - TRIES : 0;
-	for (uint64_t i = *nr; i > end; i--)
+	for (uint64_t i = nr; i > end; i--)
 		if (wish_fits(wish, *depot_at(depot, class, i - 1))) {
 			*out = depot_pull(depot, class, i - 1);
+			if (*out == iova->freed)
+				iova->freed = 0;
 			return true;
 		}
+	return false;
+}
+
+bool phyr_iova_depot_holds(const struct phyr_iova *iova, uint64_t class, uint64_t start)
+{
+	uint64_t end, nr = last_few(&iova->depot, class, &end);
+
+	for (uint64_t i = nr; i > end; i--)
+		if (*depot_at(&iova->depot, class, i - 1) == start)
+			return true;
 	return false;
 }
 

@@ -107,6 +107,9 @@ int phyr_iova_depot_make(struct phyr_iova *iova, uint64_t class);
 bool phyr_iova_depot_take(struct phyr_iova *iova, uint64_t class, const struct wish *wish,
 			  uint64_t *out);
 
+/* Whether a stretch is among the few last ones. */
+bool phyr_iova_depot_holds(const struct phyr_iova *iova, uint64_t class, uint64_t start);
+
 /* Put a stretch in; where it has no place here, into the tree. */
 void phyr_iova_depot_put(struct phyr_iova *iova, uint64_t class, uint64_t start);
 

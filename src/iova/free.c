@@ -37,32 +37,46 @@ static void spill(struct phyr_iova *iova, struct iova_cache *cache, struct iova_
 		phyr_iova_depot_put(iova, class, cache_pull(cache, mag, class, 0));
 }
 
-/* With the lock: into the caller's cache, once there is room, or the depot. */
-static void put(struct phyr_iova *iova, struct iova_cache *cache, uint64_t class, uint64_t start)
+/* With the lock: whether it is seen, without a way through the tree, that it is free already. */
+static bool is_free(const struct phyr_iova *iova, const struct iova_mag *mag, uint64_t class,
+		    uint64_t start)
+{
+	return (mag && cache_holds(mag, start)) || start == iova->freed ||
+	       phyr_iova_depot_holds(iova, class, start);
+}
+
+/* With the lock: into the caller's cache, once there is room, or the depot. False: it is free. */
+static bool put(struct phyr_iova *iova, struct iova_cache *cache, uint64_t class, uint64_t start)
 {
 	struct iova_mag *mag = cache ? cache_mag(cache, class) : NULL;
 
+	if (is_free(iova, mag, class, start))
+		return false;
 	if (mag && !iova->drains) {
 		if (mag->nr == CACHE_DEPTH)
 			spill(iova, cache, mag, class);
 		if (phyr_iova_cache_make_room(iova, cache, class + 1)) {
 			cache_push(cache, mag, class, start);
-			return;
+			return true;
 		}
 	}
 	phyr_iova_depot_put(iova, class, start);
+	iova->freed = start;
+	return true;
 }
 
-static void free_under_lock(struct phyr_iova *iova, uint64_t class, uint64_t start)
+static bool free_under_lock(struct phyr_iova *iova, uint64_t class, uint64_t start)
 {
 	struct iova_cache *cache = phyr_iova_cache_visit_mine(iova);
+	bool good;
 
 	env_lock(iova->env, &iova->lock);
-	put(iova, cache, class, start);
+	good = put(iova, cache, class, start);
 	phyr_iova_depot_trim(iova);
 	phyr_iova_unlock_and_trim(iova);
 	if (cache)
 		phyr_iova_cache_leave_mine(cache);
+	return good;
 }
 
 /* Into the caller's cache, in whatever slot it is. */
@@ -94,9 +108,9 @@ static __attribute__((noinline)) void free_slow(struct phyr_iova *iova, uint64_t
 		return;
 	}
 	how = put_into_cache(iova, class, start);
-	if (how == CACHE_FULL)
-		free_under_lock(iova, class, start);
-	else if (how == CACHE_TWICE)
+	if (how == CACHE_FULL && !free_under_lock(iova, class, start))
+		how = CACHE_TWICE;
+	if (how == CACHE_TWICE)
 		fail(iova, start, len, "it was freed before; nothing was freed");
 }
 

@@ -40,6 +40,7 @@ struct phyr_iova {
 	uint64_t hole_bytes;
 	uint64_t depot_hits;
 	uint64_t misses;        /* allocations that the tree served */
+	uint64_t freed;         /* freed last to depot or tree, if it must still be free; 0: none */
 	unsigned drains;        /* emptyings of caches under way */
 	struct phyr_range late; /* a wrong free found late, to be reported without the lock */
 };

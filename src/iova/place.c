@@ -55,6 +55,7 @@ void phyr_iova_account(struct phyr_iova *iova, uint64_t start, uint64_t size)
 {
 	store_relaxed(&iova->out, iova->out + 1);
 	iova->out_bytes += size;
+	iova->freed = 0; /* it may lie in there now */
 	if (start - iova->start + size > iova->reach)
 		store_relaxed(&iova->reach, start - iova->start + size);
 }

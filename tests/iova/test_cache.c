@@ -299,6 +299,82 @@ static void wrong_frees(void **state)
 	phyr_iova_destroy(iova);
 }
 
+static void *free_a_page(void *arg)
+{
+	struct phyr_iova *iova = ((void **)arg)[0];
+
+	phyr_iova_free(iova, *(uint64_t *)((void **)arg)[1], K);
+	return NULL;
+}
+
+/* Free a page by a thread that has no magazine to put it in. */
+static void free_elsewhere(struct phyr_iova *iova, uint64_t addr)
+{
+	void *arg[] = {iova, &addr};
+	pthread_t id;
+
+	assert_int_equal(pthread_create(&id, NULL, free_a_page, arg), 0);
+	pthread_join(id, NULL);
+}
+
+/* Such a page goes to the depot or the tree: freed twice is seen, unless it was allocated meanwhile. */
+static void freed_twice(void **state)
+{
+	for (unsigned depot = 0; depot < 2; depot++) {
+		struct phyr_iova *iova = make(0, 64 * G - 1);
+		uint64_t addr[64];
+
+		iova->depot_from = depot ? 1 : 1000;
+		for (unsigned i = 0; i < 64; i++)
+			addr[i] = get(iova, K);
+		for (unsigned i = 0; i < 2; i++) {
+			free_elsewhere(iova, addr[40]);
+			assert_int_equal(t.reports, 0);
+			assert_int_equal(iova->depot.count, depot);
+			free_elsewhere(iova, addr[40]);
+			told("before");
+			assert_int_equal(stats_of(iova).live, 63);
+			assert_int_equal(get(iova, K), addr[40]);
+		}
+		end(iova);
+	}
+}
+
+/* In the depot it need not be the last one. */
+static void freed_twice_in_turn(void **state)
+{
+	struct phyr_iova *iova = make(0, 64 * G - 1);
+	uint64_t addr[64];
+
+	iova->depot_from = 1;
+	for (unsigned i = 0; i < 64; i++)
+		addr[i] = get(iova, K);
+	for (unsigned i = 0; i < 4; i++)
+		free_elsewhere(iova, addr[i]);
+	assert_int_equal(t.reports, 0);
+	assert_int_equal(iova->depot.count, 4);
+	free_elsewhere(iova, addr[1]);
+	told("before");
+	end(iova);
+}
+
+/* The same where the magazine took it under the lock, as somebody visits the cache. */
+static void freed_twice_visited(void **state)
+{
+	struct phyr_iova *iova = make(0, 64 * G - 1);
+	uint64_t a = get(iova, K);
+	struct iova_cache *cache = iova->caches[0];
+
+	phyr_iova_cache_visit(iova, cache);
+	phyr_iova_free(iova, a, K);
+	assert_int_equal(t.reports, 0);
+	phyr_iova_free(iova, a, K);
+	told("before");
+	phyr_iova_cache_leave(cache);
+	assert_int_equal(stats_of(iova).cached_bytes, K);
+	end(iova);
+}
+
 /* Nobody uses a cache in passing while somebody visits it. */
 static void visited(bool own)
 {
@@ -480,6 +556,9 @@ int main(void)
 		TEST(threads_ended),
 		TEST(none_of_its_own),
 		TEST(wrong_frees),
+		TEST(freed_twice),
+		TEST(freed_twice_in_turn),
+		TEST_SLOTS(freed_twice_visited),
 		TEST(visited_own),
 		TEST_SLOTS(visited_shared),
 		TEST(drained),
