@@ -2,6 +2,7 @@
 /* The environment of an ordinary process. */
 #include "core/env.h"
 
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
@@ -127,19 +128,41 @@ static bool register_fence(void)
 	return !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 }
 
+static bool fence(void)
+{
+	return !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static void sleep_ns(long ns)
+{
+	struct timespec left = {.tv_nsec = ns};
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+/*
+ * A process that is a fork may have to register itself again. Where a filter refuses what the kernel
+ * granted before, time stands in for the fence: stores leave a processor within microseconds, and an
+ * interrupt makes it wait for them. Nothing else is left, as the owners do not fence.
+ */
+static void fence_anyhow(void)
+{
+	if (!fence() && !(register_fence() && fence()))
+		sleep_ns(10000000);
+}
+
 /* Sleep for a moment now and then: who is waited for may have a lower priority. */
 static void hosted_fence_all(struct phyr_env *env, unsigned tries)
 {
-	const struct timespec moment = {.tv_nsec = 50000};
+	int saved = errno;
 
-	/* It can fail only in a process that is a fork and has not registered itself yet. */
-	while (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
-		if (!register_fence())
-			abort();
+	fence_anyhow();
 	if (tries > 8)
-		nanosleep(&moment, NULL);
+		sleep_ns(50000);
 	else if (tries)
 		sched_yield();
+	errno = saved;
 }
 
 static uint64_t hosted_now_ns(struct phyr_env *env)
@@ -168,10 +191,14 @@ static struct phyr_env hosted = {
 static void init_hosted(void)
 {
 	bool has_key = !pthread_key_create(&at_exit, give_number_back);
+	bool has_fence;
+	int saved = errno;
 
 	if (!has_key)
 		store_relaxed(&taken, UINT64_MAX);
-	if (!has_key || !register_fence())
+	has_fence = has_key && register_fence();
+	errno = saved;
+	if (!has_fence)
 		return;
 	hosted.own_slot = phyr_env_hosted_own_slot;
 	hosted.fence_all = hosted_fence_all;

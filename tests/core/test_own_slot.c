@@ -7,8 +7,15 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/env.h"
 #include "lib/tenv.h"
@@ -112,13 +119,78 @@ static void own_slot_wants_fence(void **state)
 	assert_false(env_has_own_slots(&t.env));
 }
 
+/* From now on the kernel says EPERM to membarrier(2). False: it takes no filter. */
+static bool refuse_fence(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {.len = 4, .filter = code};
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+#define NO_FILTER 77
+
+/* What @child returns in a process where the fence is refused. */
+static void check_refused(int (*child)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(refuse_fence() ? child() : NO_FILTER);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == NO_FILTER)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int has_none(void)
+{
+	struct phyr_env *env;
+
+	errno = 1234;
+	env = phyr_env_hosted();
+	return env_has_own_slots(env) || env->own_slot || env->fence_all || errno != 1234;
+}
+
+/* Must come first: the environment looks once in a process. */
+static void refused_from_the_start(void **state)
+{
+	check_refused(has_none);
+}
+
+static int fences(void)
+{
+	struct phyr_env *env = phyr_env_hosted();
+
+	errno = 1234;
+	for (unsigned tries = 0; tries < 12; tries++)
+		env_fence_all(env, tries);
+	return errno != 1234;
+}
+
+/* A filter that comes later can't make a call fail, wait for ever, or end the process. */
+static void refused_later(void **state)
+{
+	if (!env_has_own_slots(phyr_env_hosted()))
+		skip();
+	check_refused(fences);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_thread_at_a_time),
-		cmocka_unit_test(with_other_counts),
-		cmocka_unit_test(fence_comes_back),
-		cmocka_unit_test(own_slot_wants_fence),
+		cmocka_unit_test(refused_from_the_start), cmocka_unit_test(one_thread_at_a_time),
+		cmocka_unit_test(with_other_counts),      cmocka_unit_test(fence_comes_back),
+		cmocka_unit_test(refused_later),          cmocka_unit_test(own_slot_wants_fence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
