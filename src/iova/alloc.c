@@ -50,7 +50,8 @@ static void refill(struct phyr_iova *iova, struct iova_cache *cache, uint64_t cl
 	struct iova_mag *mag = cache ? cache_mag(cache, class) : NULL;
 	uint64_t start;
 
-	if (!mag || mag->nr || iova->drains || cache_granules(cache->used) + class + 1 > cache->max)
+	if (!mag || mag->nr || load_relaxed(&iova->drains) ||
+	    cache_granules(cache->used) + class + 1 > cache->max)
 		return;
 	if (phyr_iova_depot_take(iova, class, &any, &start))
 		cache_push(cache, mag, class, start);

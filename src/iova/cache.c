@@ -17,8 +17,8 @@ struct iova_cache *phyr_iova_cache_enter_shared(struct phyr_iova *iova)
 	if (!cache)
 		return NULL;
 	env_lock(iova->env, &cache->lock);
-	/* Pairs with the release in phyr_iova_cache_leave(). */
-	if (!load_acquire(&cache->want))
+	/* Pair with the releases in phyr_iova_cache_leave() and phyr_iova_caches_open(). */
+	if (!load_acquire(&cache->want) && !load_acquire(&iova->drains))
 		return cache;
 	env_unlock(iova->env, &cache->lock);
 	return NULL;
@@ -26,24 +26,40 @@ struct iova_cache *phyr_iova_cache_enter_shared(struct phyr_iova *iova)
 
 void phyr_iova_cache_visit(struct phyr_iova *iova, struct iova_cache *cache)
 {
-	__atomic_fetch_add(&cache->want, 1, __ATOMIC_SEQ_CST);
-	if (cache->shared) {
-		/* Who was inside has left, and who comes sees that it is wanted. */
-		env_lock(iova->env, &cache->lock);
-		env_unlock(iova->env, &cache->lock);
-		return;
-	}
-	for (unsigned tries = 0;; tries++) {
-		env_fence_all(iova->env, tries);
-		if (!load_acquire(&cache->busy))
-			return;
-	}
+	atomic_count_add(&cache->want, 1);
+	/* Who was inside has left, and who comes sees that it is wanted. */
+	env_lock(iova->env, &cache->lock);
+	env_unlock(iova->env, &cache->lock);
 }
 
 void phyr_iova_cache_leave(struct iova_cache *cache)
 {
-	/* Pairs with the acquires in cache_enter_own() and phyr_iova_cache_enter_shared(). */
+	/* Pairs with the acquire in phyr_iova_cache_enter_shared(). */
 	__atomic_fetch_sub(&cache->want, 1, __ATOMIC_RELEASE);
+}
+
+void phyr_iova_caches_close(struct phyr_iova *iova)
+{
+	__atomic_fetch_add(&iova->drains, 1, __ATOMIC_SEQ_CST);
+}
+
+void phyr_iova_caches_open(struct phyr_iova *iova)
+{
+	/* Pairs with the acquires in cache_enter_own() and phyr_iova_cache_enter_shared(). */
+	__atomic_fetch_sub(&iova->drains, 1, __ATOMIC_RELEASE);
+}
+
+void phyr_iova_cache_wait(struct phyr_iova *iova, struct iova_cache *cache)
+{
+	if (cache->shared) {
+		/* Who was inside has left, and who comes sees that it is closed. */
+		env_lock(iova->env, &cache->lock);
+		env_unlock(iova->env, &cache->lock);
+		return;
+	}
+	/* Pairs with the release in cache_exit_own(). */
+	for (unsigned tries = 1; load_acquire(&cache->busy); tries++)
+		env_fence_all(iova->env, tries);
 }
 
 /* Where the caller's cache stands. */
@@ -99,11 +115,16 @@ static void free_cache(struct phyr_iova *iova, struct iova_cache *cache)
 static int make(struct phyr_iova *iova, struct iova_cache **place, bool shared)
 {
 	struct iova_cache *cache = new_cache(iova, shared), *none = NULL;
+	bool made;
 
 	if (!cache)
 		return -ENOMEM;
+	/* Under the lock: whoever empties caches finds it, or its callers find that all are closed. */
+	env_lock(iova->env, &iova->lock);
 	/* Pairs with the acquire loads of the caches. */
-	if (!compare_exchange(place, &none, cache))
+	made = compare_exchange(place, &none, cache);
+	env_unlock(iova->env, &iova->lock);
+	if (!made)
 		free_cache(iova, cache);
 	else
 		atomic_count_add(&iova->cache_bytes, sizeof(*cache) + LINE);

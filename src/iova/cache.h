@@ -13,15 +13,16 @@
  * A cache is used by one caller at a time:
  *
  *   - In a slot that is a caller's own (phyr_env.own_slot) that caller says `busy` by a plain store
- *     and looks at `want`; whoever comes from outside raises `want`, fences all callers, and waits
- *     for `busy` to end. The fence is what orders the store and the look: it costs the visitor, who
- *     is rare, and not the owner.
- *   - In a slot that callers share there is a lock, and visitors pass through it once `want` is up.
+ *     and looks at `drains` of the allocator; whoever empties caches raises `drains`, fences all
+ *     callers, and waits for `busy` to end. The fence is what orders the store and the look: it costs
+ *     the one who is rare, and not the owner.
+ *   - In a slot that callers share there is a lock, and whoever raised `drains` passes through it; a
+ *     caller who is to change the cache under the allocator's lock raises `want` of that cache.
  *
- * While `want` is up nobody uses the cache in passing, and its content is changed under the
- * allocator's lock only, by whoever raised it, or by the owner. So what is cached never is in between: a visitor
- * who empties caches finds it in a cache, in the depot or in the tree, and an allocation fails only
- * when it is nowhere.
+ * While either is up nobody uses the cache in passing, and its content is changed under the
+ * allocator's lock only. While `drains` is, nothing is put into any cache, nor into the depot: it
+ * stays up until all are empty. So what is free then is found, whoever freed it and wherever, and
+ * an allocation fails only when it is nowhere.
  */
 #ifndef IOVA_CACHE_H
 #define IOVA_CACHE_H
@@ -48,7 +49,7 @@ struct iova_mag {
 
 struct iova_cache {
 	unsigned busy; /* the owner is inside */
-	unsigned want; /* visitors */
+	unsigned want; /* visitors, of a shared one */
 	uint64_t used; /* CACHE_ONE for each cached stretch, and its granules */
 	uint64_t max;  /* granules at most */
 	uint64_t hits; /* allocations served */
@@ -128,11 +129,17 @@ static inline size_t caches_size(const struct phyr_env *env)
 struct iova_cache *phyr_iova_cache_enter_shared(struct phyr_iova *iova);
 
 /*
- * Let nobody use a cache in passing, and get it back. Without locks held; waits for the one who is
- * inside. Several may visit at once.
+ * Let nobody use a shared cache in passing. Without locks held; waits for the one who is inside.
+ * Several may visit at once.
  */
 void phyr_iova_cache_visit(struct phyr_iova *iova, struct iova_cache *cache);
 void phyr_iova_cache_leave(struct iova_cache *cache);
+
+/* The same for all caches, and those that will be: raise drains; let it down. Waits for nobody. */
+void phyr_iova_caches_close(struct phyr_iova *iova);
+void phyr_iova_caches_open(struct phyr_iova *iova);
+/* Once all are closed and callers were fenced: wait for the one who is inside. Without locks held. */
+void phyr_iova_cache_wait(struct phyr_iova *iova, struct iova_cache *cache);
 
 /*
  * The caller's cache, for the caller to change under the allocator's lock; NULL: there is none. A

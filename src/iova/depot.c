@@ -141,7 +141,7 @@ void phyr_iova_depot_put(struct phyr_iova *iova, uint64_t class, uint64_t start)
 	const uint32_t *nr = depot_nr(&iova->depot, class);
 
 	/* While caches are emptied what leaves one must not hide in another. */
-	if (!nr || iova->drains || *nr == depot_room(&iova->depot, class)) {
+	if (!nr || load_relaxed(&iova->drains) || *nr == depot_room(&iova->depot, class)) {
 		phyr_iova_return(iova, class, start);
 		return;
 	}

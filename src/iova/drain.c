@@ -3,8 +3,8 @@
  * Emptying the caches into the tree: the depot first, which needs no waiting, then slot by slot.
  *
  * Each step takes the lock, moves what a short time allows, and returns with the lock held, so that
- * the caller can try what did not go before. Meanwhile nothing that leaves a cache enters another
- * one: it can't slip past.
+ * the caller can try what did not go before. All caches are closed meanwhile (cache.h), those that
+ * were emptied, too: nothing that is freed or moved can slip past.
  */
 #include "iova/iova.h"
 
@@ -63,13 +63,16 @@ static bool drain_some(struct phyr_iova *iova, struct iova_drain *d)
 	return d->class == iova->nr_classes;
 }
 
-/* The next cache that holds anything; NULL: none. */
+/* The next cache that holds anything, with nobody inside; NULL: none. */
 static struct iova_cache *next_cache(struct phyr_iova *iova, struct iova_drain *d)
 {
 	while (iova->caches && d->next < cache_count(iova->env)) {
 		struct iova_cache *cache = load_acquire(&iova->caches[d->next++]);
 
-		if (cache && load_relaxed(&cache->used))
+		if (!cache)
+			continue;
+		phyr_iova_cache_wait(iova, cache);
+		if (load_relaxed(&cache->used))
 			return cache;
 	}
 	return NULL;
@@ -78,28 +81,34 @@ static struct iova_cache *next_cache(struct phyr_iova *iova, struct iova_drain *
 /* Go on to the next cache, without the lock. False: there is none. */
 static bool go_on(struct phyr_iova *iova, struct iova_drain *d)
 {
-	if (d->cache)
-		phyr_iova_cache_leave(d->cache);
+	if (!d->fenced && iova->own_slots)
+		env_fence_all(iova->env, 0);
+	d->fenced = true;
 	d->cache = next_cache(iova, d);
 	d->class = 0;
-	if (d->cache)
-		phyr_iova_cache_visit(iova, d->cache);
 	return d->cache;
+}
+
+static void begin(struct phyr_iova *iova, struct iova_drain *d)
+{
+	phyr_iova_caches_close(iova);
+	d->begun = true;
+	d->index = UINT64_MAX;
 }
 
 int phyr_iova_drain_step(struct phyr_iova *iova, struct iova_drain *d, uint64_t room)
 {
-	bool more = !d->begun || d->class < iova->nr_classes || go_on(iova, d);
-	int err = phyr_iova_lock_with_room(iova, room);
+	bool first = !d->begun, more;
+	int err;
 
+	if (first)
+		begin(iova, d);
+	more = first || d->class < iova->nr_classes || go_on(iova, d);
+	err = phyr_iova_lock_with_room(iova, room);
 	if (err)
 		return err;
-	if (!d->begun) {
-		iova->drains++;
-		d->begun = true;
-		d->index = UINT64_MAX;
-		d->class = iova->depot.count ? 0 : iova->nr_classes;
-	}
+	if (first && !iova->depot.count)
+		d->class = iova->nr_classes;
 	if (more)
 		drain_some(iova, d);
 	return more;
@@ -107,13 +116,8 @@ int phyr_iova_drain_step(struct phyr_iova *iova, struct iova_drain *d, uint64_t 
 
 void phyr_iova_drain_end(struct phyr_iova *iova, struct iova_drain *d)
 {
-	if (d->cache)
-		phyr_iova_cache_leave(d->cache);
-	if (!d->begun)
-		return;
-	env_lock(iova->env, &iova->lock);
-	iova->drains--;
-	env_unlock(iova->env, &iova->lock);
+	if (d->begun)
+		phyr_iova_caches_open(iova);
 }
 
 void phyr_iova_drain(struct phyr_iova *iova, uint64_t start, uint64_t last)

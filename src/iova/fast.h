@@ -8,19 +8,20 @@
 /* Keeps the compiler from moving accesses across; the processor is fenced by the visitor. */
 #define compiler_fence() __asm__ volatile("" : : : "memory")
 
-/* Say that a slot of one's own is in use; NULL: somebody visits it. */
-static inline struct iova_cache *cache_enter_own(struct iova_cache *cache)
+/* Say that a slot of one's own is in use; NULL: all are closed. */
+static inline struct iova_cache *cache_enter_own(const struct phyr_iova *iova,
+						 struct iova_cache *cache)
 {
 	store_relaxed(&cache->busy, 1);
 	compiler_fence();
-	/* Pairs with the release in phyr_iova_cache_leave(). */
-	if (likely(!load_acquire(&cache->want)))
+	/* Pairs with the release in phyr_iova_caches_open(). */
+	if (likely(!load_acquire(&iova->drains)))
 		return cache;
 	store_release(&cache->busy, 0);
 	return NULL;
 }
 
-/* Pairs with the acquire in phyr_iova_cache_visit(). */
+/* Pairs with the acquire in phyr_iova_cache_wait(). */
 static inline void cache_exit_own(struct iova_cache *cache)
 {
 	store_release(&cache->busy, 0);
@@ -38,7 +39,7 @@ static inline struct iova_cache *cache_enter_fast(struct phyr_iova *iova)
 	if (unlikely(slot >= iova->nr_thread_slots))
 		return NULL;
 	cache = iova->caches[slot];
-	return likely(cache) ? cache_enter_own(cache) : NULL;
+	return likely(cache) ? cache_enter_own(iova, cache) : NULL;
 }
 
 /* Be alone in the caller's cache; NULL: there is none, or somebody visits it. */
@@ -53,7 +54,7 @@ static inline struct iova_cache *cache_enter(struct phyr_iova *iova)
 	if (slot == iova->env->nr_slots)
 		return phyr_iova_cache_enter_shared(iova);
 	cache = iova->caches[slot];
-	return cache ? cache_enter_own(cache) : NULL;
+	return cache ? cache_enter_own(iova, cache) : NULL;
 }
 
 static inline void cache_exit(struct phyr_iova *iova, struct iova_cache *cache)

@@ -52,7 +52,7 @@ static bool put(struct phyr_iova *iova, struct iova_cache *cache, uint64_t class
 
 	if (is_free(iova, mag, class, start))
 		return false;
-	if (mag && !iova->drains) {
+	if (mag && !load_relaxed(&iova->drains)) {
 		if (mag->nr == CACHE_DEPTH)
 			spill(iova, cache, mag, class);
 		if (phyr_iova_cache_make_room(iova, cache, class + 1)) {

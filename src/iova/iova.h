@@ -29,6 +29,7 @@ struct phyr_iova {
 	uint64_t cache_min;   /* granules that a slot's cache may hold in any case */
 	uint64_t depot_from;  /* allocations from which on there is a depot */
 	uint64_t cache_bytes; /* memory of the caches; atomic */
+	unsigned drains;      /* emptyings of caches under way; atomic */
 
 	struct phyr_lock lock; /* over all below */
 	struct iova_tree tree;
@@ -41,7 +42,6 @@ struct phyr_iova {
 	uint64_t depot_hits;
 	uint64_t misses;        /* allocations that the tree served */
 	uint64_t freed;         /* freed last to depot or tree, if it must still be free; 0: none */
-	unsigned drains;        /* emptyings of caches under way */
 	struct phyr_range late; /* a wrong free found late, to be reported without the lock */
 };
 
@@ -91,6 +91,7 @@ struct iova_drain {
 	uint64_t class;           /* where it stands in it */
 	uint64_t index;
 	bool begun;
+	bool fenced;
 };
 
 int phyr_iova_drain_step(struct phyr_iova *iova, struct iova_drain *d, uint64_t room);

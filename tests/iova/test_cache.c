@@ -375,8 +375,8 @@ static void freed_twice_visited(void **state)
 	end(iova);
 }
 
-/* Nobody uses a cache in passing while somebody visits it. */
-static void visited(bool own)
+/* Nobody uses a cache in passing while it is closed with all, or somebody visits it. */
+static void visited(bool own, bool all)
 {
 	struct phyr_iova *iova = make(0, 64 * G - 1);
 	uint64_t a = get(iova, K), b;
@@ -386,11 +386,17 @@ static void visited(bool own)
 	cache = iova->caches[own ? env_own_slot(&t.env) : 0];
 	assert_non_null(cache);
 	assert_int_equal(cache->shared, !own);
-	phyr_iova_cache_visit(iova, cache);
+	if (all)
+		phyr_iova_caches_close(iova);
+	else
+		phyr_iova_cache_visit(iova, cache);
 	b = get(iova, K);
 	assert_true(a != b);
 	assert_int_equal(cache->used, CACHE_ONE + 1);
-	phyr_iova_cache_leave(cache);
+	if (all)
+		phyr_iova_caches_open(iova);
+	else
+		phyr_iova_cache_leave(cache);
 	assert_int_equal(get(iova, K), a);
 	end(iova);
 }
@@ -399,12 +405,14 @@ static void visited_own(void **state)
 {
 	if (!t.env.own_slot)
 		skip();
-	visited(true);
+	visited(true, true);
 }
 
 static void visited_shared(void **state)
 {
-	visited(false);
+	visited(false, false);
+	tenv_restart(&t);
+	visited(false, true);
 }
 
 /* While caches are emptied nothing goes from one to another, where it would be missed. */
@@ -424,6 +432,34 @@ static void drained(void **state)
 	for (unsigned i = 16; i < 32; i++)
 		phyr_iova_free(iova, addr[i], K);
 	assert_in_range(iova->depot.count, 1, 16);
+	end(iova);
+}
+
+/* A cache that was emptied stays so until all are: what is freed meanwhile is there for everybody. */
+static void emptied_stays_empty(void **state)
+{
+	struct phyr_iova *iova = make(0, 64 * G - 1);
+	uint64_t a = get(iova, K), b = get(iova, K), c;
+	struct iova_drain d = {.last = UINT64_MAX};
+	int more;
+
+	phyr_iova_free(iova, a, K);
+	slot_now = 1;
+	c = get(iova, K);
+	phyr_iova_free(iova, c, K);
+	do {
+		more = phyr_iova_drain_step(iova, &d, 0);
+		assert_true(more >= 0);
+		phyr_iova_unlock_and_trim(iova);
+	} while (more);
+	assert_int_equal(iova->out, 1);
+	slot_now = 0;
+	phyr_iova_free(iova, b, K);
+	assert_int_equal(iova->out, 0);
+	phyr_iova_drain_end(iova, &d);
+	a = get(iova, K);
+	phyr_iova_free(iova, a, K);
+	assert_int_equal(iova->out, 1);
 	end(iova);
 }
 
@@ -562,6 +598,7 @@ int main(void)
 		TEST(visited_own),
 		TEST_SLOTS(visited_shared),
 		TEST(drained),
+		TEST_SLOTS(emptied_stays_empty),
 		TEST_SLOTS(bounded),
 		TEST(very_many),
 		TEST(large_granules),

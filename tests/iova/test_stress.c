@@ -81,10 +81,9 @@ static void drop(struct thread *th)
 /* A thread's own environment of mind: slots are shared by all, or hosted ones. */
 static unsigned shared_slot(struct phyr_env *env)
 {
-	struct shared *s = (struct shared *)env;
 	static __thread unsigned turn;
 
-	return turn++ % s->nr_slots;
+	return turn++ % env->nr_slots;
 }
 
 static void *work(void *arg)
@@ -192,13 +191,78 @@ static void shared_slots(void **state)
 	threads_never_overlap(3, false);
 }
 
+#define PAGES 2 /* that each may hold at once; there are no others */
+
+struct miser {
+	pthread_t id;
+	struct phyr_iova *iova;
+	unsigned refused;
+};
+
+static void *use_up(void *arg)
+{
+	struct miser *m = arg;
+	uint64_t held[PAGES] = {0};
+
+	for (unsigned i = 0; i < 4 * STEPS; i++) {
+		uint64_t *one = &held[i * 7 / 3 % PAGES];
+
+		if (*one)
+			phyr_iova_free(m->iova, *one, 4096);
+		*one = 0;
+		if (phyr_iova_alloc(m->iova, 4096, NULL, one))
+			m->refused++;
+	}
+	for (unsigned i = 0; i < PAGES; i++)
+		if (held[i])
+			phyr_iova_free(m->iova, held[i], 4096);
+	return NULL;
+}
+
+/* There is a page for each at any time, in whatever caches; it is found though others free and take. */
+static void never_refused(unsigned nr_slots, bool own)
+{
+	const struct phyr_iova_config config = {.size = sizeof(config),
+						.start = 4096,
+						.last = 4096 * (THREADS * PAGES + 1) - 1,
+						.granule_lg2 = 12};
+	struct phyr_env env = *phyr_env_hosted();
+	struct miser m[THREADS];
+	struct phyr_iova *iova;
+
+	env.nr_slots = nr_slots;
+	if (!own) {
+		env.slot = shared_slot;
+		env.own_slot = NULL;
+	}
+	assert_int_equal(phyr_iova_create(&env, &config, &iova), 0);
+	iova->cache_min = 128;
+	for (unsigned i = 0; i < THREADS; i++) {
+		m[i] = (struct miser){.iova = iova};
+		assert_int_equal(pthread_create(&m[i].id, NULL, use_up, &m[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(m[i].id, NULL);
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(m[i].refused, 0);
+	iova_check(iova);
+	assert_int_equal(phyr_iova_first_live(iova), UINT64_MAX);
+	phyr_iova_destroy(iova);
+}
+
+static void last_pages(void **state)
+{
+	never_refused(64, true);
+	never_refused(2, true);
+	never_refused(3, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_its_slot),
-		cmocka_unit_test(some_without_a_slot),
-		cmocka_unit_test(one_shared_slot),
-		cmocka_unit_test(shared_slots),
+		cmocka_unit_test(each_its_slot),   cmocka_unit_test(some_without_a_slot),
+		cmocka_unit_test(one_shared_slot), cmocka_unit_test(shared_slots),
+		cmocka_unit_test(last_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
