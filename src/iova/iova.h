@@ -30,6 +30,8 @@ struct phyr_iova {
 	uint64_t depot_from;  /* allocations from which on there is a depot */
 	uint64_t cache_bytes; /* memory of the caches; atomic */
 	unsigned drains;      /* emptyings of caches under way; atomic */
+	/* A line's length: what is read without the lock shares none with what changes under it. */
+	uint64_t apart[8];
 
 	struct phyr_lock lock; /* over all below */
 	struct iova_tree tree;
