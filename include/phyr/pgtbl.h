@@ -74,7 +74,9 @@ struct phyr_pgtbl_config {
 	/** Every access snoops, whatever the device asks for (VT-d second stage: SNP, AMD: FC); -EINVAL
 	 *  on other formats */
 	bool force_snoop;
-	/** Hardware sets dirty bits on writes, as it was told to: leave them clear, for phyr_pgtbl_dirty() */
+	/** Hardware sets dirty bits on writes, as it was told to: leave them clear, for
+	 *  phyr_pgtbl_dirty(). Not with noncoherent: marks would reach memory behind the back of the
+	 *  CPU's caches. */
 	bool dirty;
 	/** Arm: FEAT_BBM's level, 0 to 2: what may change without break-before-make; 0 elsewhere */
 	unsigned bbm;
@@ -104,9 +106,9 @@ PHYR_API void phyr_gather_init(struct phyr_gather *gather);
  *                tables are made of, at its phys_delta, and must be reachable with oa_bits
  * @param config  read during the call
  * @param out     written on success
- * @return 0; -EINVAL unknown size or format, levels, oa_bits, granule_lg2, bbm or force_snoop that the
- *         format has not, no page size left, or a member of the env that is missing, flush_lines of a
- *         noncoherent table among them; -ENOMEM
+ * @return 0; -EINVAL unknown size or format, levels, oa_bits, granule_lg2, bbm or force_snoop that
+ *         the format has not, dirty and noncoherent at once, no page size left, or a member of the
+ *         env that is missing, flush_lines of a noncoherent table among them; -ENOMEM
  */
 PHYR_API int phyr_pgtbl_create(struct phyr_env *env, const struct phyr_pgtbl_config *config,
 			       struct phyr_pgtbl **out);

@@ -125,6 +125,9 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		return "force_snoop: the format cannot make accesses snoop";
 	if (config->bbm > (d->break_before_make ? 2 : 0))
 		return "bbm is Arm's, 0 to 2; other formats take 0";
+	if (config->dirty && config->noncoherent)
+		return "dirty: marks by a walker that does not snoop reach memory that the CPU has "
+		       "cached, so they would be read late or be lost";
 	pt->oa_last = ((uint64_t)1 << oa_bits) - 1;
 	pt->top = levels - 1;
 	pt->last = setup_last(d, levels);

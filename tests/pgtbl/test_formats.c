@@ -318,17 +318,28 @@ static void over_a_fold(void **state)
 	}
 }
 
-static void refused(const struct phyr_pgtbl_config *c)
+static void no_flush(struct phyr_env *env, const void *p, size_t len)
+{
+}
+
+static void refused_for(const struct phyr_pgtbl_config *c, const char *hint)
 {
 	struct phyr_pgtbl *pt = NULL;
 	struct tenv t;
 
 	tenv_init(&t, NULL);
+	t.env.flush_lines = no_flush;
 	assert_int_equal(phyr_pgtbl_create(&t.env, c, &pt), -EINVAL);
 	assert_null(pt);
 	assert_int_equal(t.reports, 1);
 	assert_non_null(t.last.hint);
+	assert_non_null(strstr(t.last.hint, hint));
 	tenv_fini(&t);
+}
+
+static void refused(const struct phyr_pgtbl_config *c)
+{
+	refused_for(c, "");
 }
 
 static void granules(void **state)
@@ -367,6 +378,7 @@ static void choices(void **state)
 		c = good, c.bbm = arm ? 3 : 1, refused(&c);
 		if (!snoops)
 			c = good, c.force_snoop = true, refused(&c);
+		c = good, c.dirty = c.noncoherent = true, refused_for(&c, "dirty");
 	}
 }
 
