@@ -223,13 +223,19 @@ PHYR_API int phyr_pgtbl_cut(struct phyr_pgtbl *pt, uint64_t iova,
 			    const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather);
 
 /**
- * Replace small leaves by larger ones where what they map lies together.
+ * Replace small leaves by larger ones where what they map lies together, in one map call or in
+ * several. All of [iova, iova + len) is the caller's.
  *
- * What results is what one map call would have made of each run of memory: fewer leaves there cannot
- * be. Edges of map calls stay edges, so nothing is joined over one; nor over iova outside of
- * [iova, iova + len). A new leaf is dirty if one of the old ones was; and with config.dirty, without
- * idle, a writable one that takes the place of a table is dirty in any case: until the sync hardware
- * may mark what nobody will read.
+ * What results is what one map call would have made of each run of memory: fewer leaves there
+ * cannot be. Edges of map calls inside of a leaf that it makes are forgotten: no unmap can start or
+ * end there any more, unless a cut makes the edge again. All others stay, those at the ends of a
+ * new leaf among them. So what a cut took apart comes back as it was, and what came page by page
+ * can be unmapped as a whole, from its first edge to its last. A leaf that is only partly in the
+ * range is left alone.
+ *
+ * A new leaf is dirty if one of the old ones was; and with config.dirty, without idle, a writable
+ * one that takes the place of a table is dirty in any case: until the sync hardware may mark what
+ * nobody will read.
  *
  * @param idle    as above; NULL: what cannot be changed hitless is passed over. Its sync is called
  *                for each leaf apart

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Larger leaves in the place of small ones: runs of leaves that lie together, with no edge between them, are
- * found and given the leaves that one map call would have given them.
+ * Larger leaves in the place of small ones: runs of leaves that lie together are found and given
+ * the leaves that one map call would have given them. Edges inside of such a leaf are gone with the
+ * entries that had them; at its ends, and between leaves that stay, they stay.
  *
- *   leaves   [e][e][e][e]|[e][e][e]...[e][e][e][e]      |  an edge, or another address: a run ends
- *   run                   └─────────────────────┘
- *   becomes              |[e][   one leaf   ][e][e]     where leaf and run allow
+ *   leaves   [e][e][e][e] [e]|[e][e]|[e]...[e][e]|[e]      |  an edge
+ *   run                  └──────────────────────────┘      ends where another address comes
+ *   becomes               [e]|[    one leaf    ] [e]       where leaf and run allow
  *
- * While devices use the iova, walkers that have cached the way to a table that is replaced go on reading it
- * until the invalidation: it stays as it is, linked in a way that they do not see. One that marks what it
- * writes may do so there when nobody looks any more, so then the new leaf counts as written.
+ * While devices use the iova, walkers that have cached the way to a table that is replaced go on
+ * reading it until the invalidation: it stays as it is, linked in a way that they do not see. One
+ * that marks what it writes may do so there when nobody looks any more, so then the new leaf counts
+ * as written.
  */
 #ifndef PGTBL_PROMOTE_H
 #define PGTBL_PROMOTE_H
@@ -33,12 +35,11 @@ struct pgtbl_run {
 	uint64_t last;
 	uint64_t addr;
 	uint64_t rest;
-	const uint64_t *tail; /* the last leaf's last entry */
 	uint64_t nr;
 };
 
 /* The next leaf that lies in the range whole; the walk is there. */
-PGTBL_INLINE bool promote_leaf(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+PGTBL_INLINE bool promote_next(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
 			       struct pgtbl_leaf *leaf)
 {
 	struct pgtbl_walk *w = &p->walk;
@@ -61,7 +62,6 @@ PGTBL_INLINE bool promote_joins(const struct pgtbl_desc *d, const struct pgtbl_p
 	uint64_t e = load_relaxed(leaf->entry);
 
 	return leaf->iova == run->last + 1 && leaf->addr == run->addr + (leaf->iova - run->iova) &&
-	       !(e & d->first) && !(load_relaxed(run->tail) & d->last) &&
 	       leaf_rest(d, p->pt, e) == run->rest;
 }
 
@@ -74,7 +74,7 @@ PGTBL_INLINE bool promote_run(const struct pgtbl_desc *d, struct pgtbl_promoter 
 {
 	struct pgtbl_leaf leaf;
 
-	if (!promote_leaf(d, p, &leaf))
+	if (!promote_next(d, p, &leaf))
 		return false;
 	run->iova = leaf.iova;
 	run->addr = leaf.addr;
@@ -82,12 +82,11 @@ PGTBL_INLINE bool promote_run(const struct pgtbl_desc *d, struct pgtbl_promoter 
 	run->nr = 0;
 	do {
 		run->last = leaf.last;
-		run->tail = leaf.entry + leaf.nr - 1;
 		run->nr++;
 		if (leaf.last == p->last)
 			return true;
 		walk_advance(d, &p->walk, leaf.last - p->walk.iova + 1);
-	} while (promote_leaf(d, p, &leaf) && promote_joins(d, p, run, &leaf));
+	} while (promote_next(d, p, &leaf) && promote_joins(d, p, run, &leaf));
 	return true;
 }
 

@@ -159,7 +159,7 @@ static bool may_grow(const struct model *m, uint64_t iova, uint64_t size, enum m
 	return true;
 }
 
-/* Put a leaf in the place of smaller ones: written to if one of them was; edges only at its ends. */
+/* Put a leaf in the place of smaller ones: written to if one of them was; edges stay at its ends only. */
 static void grow(struct model *m, uint64_t iova, uint64_t size)
 {
 	uint64_t *p = model_at(m, iova), *end = model_at(m, iova + size - 1);
@@ -192,8 +192,7 @@ static bool goes_on(const struct model *m, uint64_t word, uint64_t iova)
 {
 	uint64_t before = *model_at(m, iova - 1);
 
-	return before && !(before & MODEL_LAST) && !(word & MODEL_FIRST) &&
-	       (before & MODEL_PROT) == (word & MODEL_PROT) &&
+	return before && (before & MODEL_PROT) == (word & MODEL_PROT) &&
 	       model_addr(m, before) + m->granule == model_addr(m, word);
 }
 

@@ -296,27 +296,139 @@ static void what_changed_is_gathered(void **state)
 	rig_fini(&rig);
 }
 
-/* Edges in the range, and what lies over its ends, hold promotion up. */
-static void promotion_keeps_edges(void **state)
+/* Edges inside of a new leaf are gone; what lies over the range's ends holds it up. */
+static void promotion_forgets_edges_inside(void **state)
 {
 	uint64_t leaves;
 	struct rig rig;
 
 	rig_init(&rig, pgtbl_case("x86_64"));
-	map_at(&rig, GIB(1), GIB(1), MIB(1));
-	map_at(&rig, GIB(1) + MIB(1), GIB(1) + MIB(1), MIB(1));
-	map_halves(&rig, GIB(2), GIB(2), MIB(4));
-	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), MIB(2), NULL, &rig.g, &leaves), 0);
-	assert_int_equal(leaves, 0);
-	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(2), MIB(4) - PAGE, NULL, &rig.g, &leaves),
+	map_at(&rig, GIB(1), GIB(1), MIB(3));
+	map_at(&rig, GIB(1) + MIB(3), GIB(1) + MIB(3), KIB(4));
+	map_at(&rig, GIB(1) + MIB(3) + KIB(4), GIB(1) + MIB(3) + KIB(4), MIB(2) - KIB(4));
+	/* Not all of the second 2 MiB. */
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), MIB(4) - PAGE, NULL, &rig.g, &leaves),
 			 0);
 	assert_int_equal(leaves, 0);
 	assert_true(rig.g.start > rig.g.last);
-	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), GIB(2), NULL, &rig.g, &leaves), 0);
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), MIB(5), NULL, &rig.g, &leaves), 0);
 	assert_int_equal(leaves, 1);
-	assert_int_equal(rig.g.start, GIB(2) + MIB(2));
-	assert_int_equal(rig.g.last, GIB(2) + MIB(4) - 1);
+	assert_gathered(&rig, GIB(1) + MIB(2), GIB(1) + MIB(4) - 1);
+	assert_int_equal(leaf_size(&rig, GIB(1) + MIB(3)), MIB(2));
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1), MIB(3), &rig.g, NULL), -EINVAL);
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1) + MIB(3), MIB(2), &rig.g, NULL), -EINVAL);
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1) + MIB(2), MIB(2), &rig.g, NULL), -EINVAL);
+	/* A cut makes one again, and that one is the way it was. */
+	assert_int_equal(phyr_pgtbl_cut(rig.pt, GIB(1) + MIB(3), NULL, &rig.g), 0);
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1) + MIB(3), MIB(2), &rig.g, NULL), 0);
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1), MIB(3), &rig.g, NULL), 0);
 	rig_fini(&rig);
+}
+
+/* Between leaves that a promotion makes, and between one and what stays, calls still meet. */
+static void promotion_keeps_edges_between(void **state)
+{
+	uint64_t leaves;
+	struct rig rig;
+
+	rig_init(&rig, pgtbl_case("vtdss"));
+	for (uint64_t at = 0; at < MIB(5); at += MIB(1))
+		map_at(&rig, GIB(1) + at, GIB(3) + at, MIB(1));
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), MIB(5), NULL, &rig.g, &leaves), 0);
+	assert_int_equal(leaves, 2);
+	for (uint64_t at = 0; at < MIB(4); at += MIB(2)) {
+		assert_int_equal(leaf_size(&rig, GIB(1) + at), MIB(2));
+		assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1) + at, MIB(2), &rig.g, NULL), 0);
+	}
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, GIB(1) + MIB(4), MIB(1), &rig.g, NULL), 0);
+	rig_fini(&rig);
+}
+
+/* All entries of a table, but for where they lead to tables. */
+struct shape {
+	uint64_t iova, level, entry;
+};
+
+struct dump {
+	struct shape *e;
+	size_t nr, room;
+};
+
+static int dump_entry(void *arg, const struct phyr_pgtbl_entry *entry)
+{
+	struct dump *d = arg;
+
+	if (d->nr == d->room) {
+		d->room = 2 * d->room + 1024;
+		d->e = realloc(d->e, d->room * sizeof(*d->e));
+		assert_non_null(d->e);
+	}
+	d->e[d->nr++] = (struct shape){entry->iova, entry->level, entry->leaf ? entry->entry : 0};
+	return 0;
+}
+
+static struct dump dump_all(struct rig *rig)
+{
+	struct dump d = {0};
+
+	assert_int_equal(phyr_pgtbl_walk(rig->pt, 0, phyr_pgtbl_last(rig->pt), dump_entry, &d), 0);
+	return d;
+}
+
+/* Cut each leaf in parts, and put them together again. */
+static void cut_all(struct rig *rig, const struct phyr_pgtbl_idle *idle, uint64_t iova,
+		    uint64_t len)
+{
+	const uint64_t g = (uint64_t)1 << rig->c->granule_lg2;
+
+	for (uint64_t at = iova, size; at - iova < len; at += size) {
+		size = leaf_size(rig, at);
+		for (uint64_t part = g; part < size; part = 5 * part + g)
+			assert_int_equal(phyr_pgtbl_cut(rig->pt, at + part, idle, &rig->g), 0);
+	}
+}
+
+static void cut_and_promote(const struct pgtbl_case *c, uint64_t iova, uint64_t len)
+{
+	struct phyr_pgtbl_idle idle;
+	struct dump was, now;
+	uint64_t leaves;
+	struct rig rig;
+
+	rig_init(&rig, c);
+	idle = rig_idle(&rig);
+	map_at(&rig, iova, iova, len);
+	was = dump_all(&rig);
+	cut_all(&rig, &idle, iova, len);
+	rig_sync(&rig);
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, iova, len, &idle, &rig.g, &leaves), 0);
+	assert_true(leaves);
+	now = dump_all(&rig);
+	assert_int_equal(was.nr, now.nr);
+	assert_memory_equal(was.e, now.e, now.nr * sizeof(*now.e));
+	free(was.e);
+	free(now.e);
+	rig_sync(&rig);
+	assert_int_equal(phyr_pgtbl_tables(rig.pt),
+			 rig_check_tables(&rig, 0, phyr_pgtbl_last(rig.pt)));
+	assert_int_equal(phyr_pgtbl_unmap(rig.pt, iova, len, &rig.g, NULL), 0);
+	rig_fini(&rig);
+}
+
+/* Bit for bit the same, marks of edges too, in every configuration that has larger leaves. */
+static void a_promotion_takes_cuts_back(void **state)
+{
+	for (unsigned i = 0; i < pgtbl_nr_cases; i++) {
+		const struct pgtbl_case *c = &pgtbl_cases[i];
+		uint64_t g = (uint64_t)1 << c->granule_lg2, sizes = c->sizes & ~g, size;
+
+		for (; sizes; sizes &= sizes - 1) {
+			size = sizes & -sizes;
+			/* From a granule before a leaf to one behind it. */
+			if (size <= GIB(1) && size < (uint64_t)1 << (c->iova_bits - 2))
+				cut_and_promote(c, size - g, size + 2 * g);
+		}
+	}
 }
 
 /* Entries as a dump shows them, until the callback has seen enough. */
@@ -377,7 +489,9 @@ int main(void)
 		cmocka_unit_test(what_is_refused_is_reported),
 		cmocka_unit_test(edges_are_edges),
 		cmocka_unit_test(what_changed_is_gathered),
-		cmocka_unit_test(promotion_keeps_edges),
+		cmocka_unit_test(promotion_forgets_edges_inside),
+		cmocka_unit_test(promotion_keeps_edges_between),
+		cmocka_unit_test(a_promotion_takes_cuts_back),
 		cmocka_unit_test(walk_shows_entries),
 	};
 

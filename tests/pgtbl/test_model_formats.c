@@ -22,11 +22,15 @@ static unsigned seen_prot(const struct play *p, unsigned prot)
 	return case_tells_mmio(p->c) ? prot : prot & ~(unsigned)PHYR_MMIO;
 }
 
+static unsigned random_prot(struct play *p)
+{
+	return 1 + (unsigned)below(p, 3) + (once(p, 8) ? PHYR_MMIO : 0);
+}
+
 /* The runs of p at iova. */
-static void map_runs(struct play *p, uint64_t iova)
+static void map_runs(struct play *p, uint64_t iova, unsigned prot)
 {
 	uint64_t last, entries = p->rig.g.entries;
-	unsigned prot = 1 + (unsigned)below(p, 3) + (once(p, 8) ? PHYR_MMIO : 0);
 	struct phyr_cursor cur;
 	struct source s;
 	int err, want;
@@ -52,7 +56,7 @@ static void do_map(struct play *p)
 	uint64_t iova = play_iova(p);
 
 	play_runs(p, iova);
-	map_runs(p, iova);
+	map_runs(p, iova, random_prot(p));
 }
 
 /* The start of the map call that a mapped granule belongs to, and its end. */
@@ -272,7 +276,25 @@ static uint64_t larger_size(struct play *p)
 	return sizes & -sizes;
 }
 
-/* What came in slices, then grows: where a large leaf may be, and half as much again. */
+/* What lies together, by several calls: edges that a promotion forgets. */
+static void map_pieces(struct play *p, uint64_t start, uint64_t last)
+{
+	uint64_t addr, len, at = start, most = (last - start + 1) >> p->m.granule_lg2;
+	unsigned prot = random_prot(p);
+
+	play_sliced(p, start, last - start + 1);
+	addr = p->runs[0].addr;
+	p->sliced = false;
+	for (; at <= last && at >= start; at += len, addr += len) {
+		len = min_u64(rnd_log(&p->r, 1, most) << p->m.granule_lg2, last - at + 1);
+		p->runs[0] = (struct phyr_range){addr, len};
+		p->nr_runs = 1;
+		p->len = len;
+		map_runs(p, at, once(p, 16) ? random_prot(p) : prot);
+	}
+}
+
+/* What came in slices or several calls, then grows: a large leaf's place, and half as much again. */
 static void do_large(struct play *p)
 {
 	uint64_t start = play_iova(p), last, turns = below(p, 3), size = larger_size(p);
@@ -284,8 +306,12 @@ static void do_large(struct play *p)
 		return;
 	last = play_last(p, start, size + size / 2);
 	empty(p, start, last);
-	play_sliced(p, start, last - start + 1);
-	map_runs(p, start);
+	if (once(p, 2)) {
+		map_pieces(p, start, last);
+	} else {
+		play_sliced(p, start, last - start + 1);
+		map_runs(p, start, random_prot(p));
+	}
 	while (turns--)
 		write_at(p, start + (below(p, last - start + 1) & ~(p->m.granule - 1)));
 	if (once(p, 2))
