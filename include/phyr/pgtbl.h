@@ -238,7 +238,7 @@ PHYR_API int phyr_pgtbl_cut(struct phyr_pgtbl *pt, uint64_t iova,
  * nobody will read.
  *
  * @param idle    as above; NULL: what cannot be changed hitless is passed over. Its sync is called
- *                for each leaf apart
+ *                once for up to 128 new leaves, for all from the first of them to the last
  * @param gather  sync it before memory is reused; tables that were replaced are in it
  * @param leaves  NULL, or out: how many larger leaves there are now that were not before
  * @return 0; -EINVAL len 0, iova or len off the granule; -ERANGE past the table's last iova

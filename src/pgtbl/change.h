@@ -146,13 +146,19 @@ PGTBL_INLINE bool row_must_break(const struct pgtbl_desc *d, const struct phyr_p
 	return d->break_before_make && (pt->bbm == 0 || (pt->bbm == 1 && tables));
 }
 
+/* Take entries away: their valid bits. */
+PGTBL_INLINE void row_take(const struct pgtbl_desc *d, uint64_t *row, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		fetch_and(row + i, ~d->present);
+}
+
 /* Take entries away, which decide about [start, last], and have that invalidated. */
 PGTBL_INLINE void row_break(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t *row,
 			    unsigned nr, const struct phyr_pgtbl_idle *idle, uint64_t start,
 			    uint64_t last)
 {
-	for (unsigned i = 0; i < nr; i++)
-		fetch_and(row + i, ~d->present);
+	row_take(d, row, nr);
 	pgtbl_flush(pt, row, nr);
 	phyr_pgtbl_idle_sync(idle, start, last);
 }

@@ -12,12 +12,32 @@
  * reading it until the invalidation: it stays as it is, linked in a way that they do not see. One
  * that marks what it writes may do so there when nobody looks any more, so then the new leaf counts
  * as written.
+ *
+ * Where entries must be broken first, that is done for many leaves, then one sync, then they are
+ * made. What a broken entry held it holds still, but for being there; the walk is past it.
  */
 #ifndef PGTBL_PROMOTE_H
 #define PGTBL_PROMOTE_H
 
 #include "pgtbl/change.h"
 #include "pgtbl/map.h"
+
+/* A leaf that is to be. */
+struct pgtbl_growth {
+	uint64_t iova;
+	uint64_t value; /* of its first entry, with the edges of both ends */
+	unsigned size_lg2;
+};
+
+/* Leaves whose place is broken and that wait for a sync. It lies on the stack: 3 KiB. */
+#define PROMOTE_BROKEN 128
+
+struct pgtbl_broken {
+	uint64_t start; /* what the sync is to invalidate */
+	uint64_t last;
+	unsigned nr;
+	struct pgtbl_growth leaf[PROMOTE_BROKEN];
+};
 
 struct pgtbl_promoter {
 	struct phyr_pgtbl *pt;
@@ -26,6 +46,8 @@ struct pgtbl_promoter {
 	uint64_t start; /* the range */
 	uint64_t last;
 	uint64_t leaves;
+	struct pgtbl_dirty lines;
+	struct pgtbl_broken *broken; /* NULL: the format never breaks */
 	struct pgtbl_walk walk;
 };
 
@@ -66,8 +88,8 @@ PGTBL_INLINE bool promote_joins(const struct pgtbl_desc *d, const struct pgtbl_p
 }
 
 /*
- * The next run; the walk is behind it, or at its last leaf if the range ends there. Behind it, it is in no
- * table that the run may do without: that would be one whose whole span is the run's.
+ * The next run; the walk is behind it, or at its last leaf if the range ends there. Behind it, it
+ * is in no table that the run may do without: that would be one whose whole span is the run's.
  */
 PGTBL_INLINE bool promote_run(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
 			      struct pgtbl_run *run)
@@ -134,51 +156,92 @@ PGTBL_INLINE bool promote_table(const struct pgtbl_desc *d, struct pgtbl_promote
 
 /* The new leaf's entries, one after the other. Returns whether it counts as written. */
 PGTBL_INLINE bool promote_swap(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
-			       const struct pgtbl_leaf *leaf, uint64_t value, uint64_t edges,
-			       bool broken)
+			       const struct pgtbl_growth *g, uint64_t *row, bool broken)
 {
-	const uint64_t step = leaf->nr > 1 && !d->cluster_steps ? 0 : desc_step(d, leaf->level);
+	const unsigned level = desc_size_level(d, g->size_lg2);
+	const unsigned nr = 1u << desc_size_cluster(d, g->size_lg2);
+	const uint64_t step = nr > 1 && !d->cluster_steps ? 0 : desc_step(d, level);
 	bool dirty = false;
 
-	for (unsigned i = 0; i < leaf->nr; i++) {
-		uint64_t e = value + i * step, was;
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t edges = (i ? d->first : 0) | (i + 1 < nr ? d->last : 0), was;
 
-		e |= (i ? 0 : edges & d->first) | (i + 1 < leaf->nr ? 0 : edges & d->last);
-		was = fetch_swap(leaf->entry + i, e) | (broken ? d->present : 0);
-		if (leaf->level && desc_is_table(d, was, leaf->level))
-			dirty |= promote_table(
-				d, p, was, leaf->level,
-				leaf->iova + ((uint64_t)i << desc_shift(d, leaf->level)), broken);
+		was = fetch_swap(row + i, (g->value & ~edges) + i * step);
+		if (broken)
+			was |= d->present;
+		if (level && desc_is_table(d, was, level))
+			dirty |= promote_table(d, p, was, level,
+					       g->iova + ((uint64_t)i << desc_shift(d, level)),
+					       broken);
 		else
 			dirty |= p->pt->dirty && desc_is_dirty(d, was);
 	}
-	return dirty && desc_leaf_prot(d, value) & PHYR_WRITE;
+	return dirty && desc_leaf_prot(d, g->value) & PHYR_WRITE;
 }
 
-/* Put one leaf in the place of all that maps [iova, iova + its size). */
+/* Put a leaf in the place of all that maps its iova. */
+PGTBL_INLINE void promote_make(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+			       const struct pgtbl_growth *g, uint64_t *row, bool broken)
+{
+	if (promote_swap(d, p, g, row, broken))
+		entry_dirty(d, row);
+	pgtbl_dirty_add(p->pt, &p->lines, row, 1u << desc_size_cluster(d, g->size_lg2));
+	pgtbl_gather_add(p->gather, g->iova, g->iova + ((uint64_t)1 << g->size_lg2) - 1);
+	p->leaves++;
+}
+
+/* Have all that is broken invalidated, and make the leaves that wait for it. */
+PGTBL_INLINE void promote_settle(const struct pgtbl_desc *d, struct pgtbl_promoter *p)
+{
+	struct pgtbl_broken *b = p->broken;
+
+	pgtbl_dirty_flush(p->pt, &p->lines);
+	phyr_pgtbl_idle_sync(p->idle, b->start, b->last);
+	for (unsigned i = 0; i < b->nr; i++) {
+		const struct pgtbl_growth *g = &b->leaf[i];
+
+		promote_make(d, p, g, row_at(d, p->pt, g->iova, desc_size_level(d, g->size_lg2)),
+			     true);
+	}
+	b->nr = 0;
+}
+
+/* Break a leaf's row; it is made later. */
+PGTBL_INLINE void promote_break(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+				const struct pgtbl_growth *g, uint64_t *row, unsigned nr)
+{
+	struct pgtbl_broken *b = p->broken;
+
+	row_take(d, row, nr);
+	pgtbl_dirty_add(p->pt, &p->lines, row, nr);
+	if (!b->nr)
+		b->start = g->iova;
+	b->last = g->iova + ((uint64_t)1 << g->size_lg2) - 1;
+	b->leaf[b->nr++] = *g;
+	if (b->nr == PROMOTE_BROKEN)
+		promote_settle(d, p);
+}
+
+/* One leaf in the place of all that maps [iova, iova + its size): now, or after a sync. */
 PGTBL_INLINE void promote_to(const struct pgtbl_desc *d, struct pgtbl_promoter *p, uint64_t iova,
 			     uint64_t addr, uint64_t rest, unsigned size_lg2)
 {
+	const unsigned level = desc_size_level(d, size_lg2);
+	const unsigned nr = 1u << desc_size_cluster(d, size_lg2);
 	uint64_t last = iova + ((uint64_t)1 << size_lg2) - 1;
-	struct pgtbl_leaf leaf = {
-		.level = desc_size_level(d, size_lg2),
-		.nr = 1u << desc_size_cluster(d, size_lg2),
+	uint64_t *row = row_at(d, p->pt, iova, level);
+	struct pgtbl_growth g = {
 		.iova = iova,
+		.value = desc_encode(d, addr) | rest | desc_size_code(d, size_lg2) |
+			 (lookup(d, p->pt, iova, 0).e & d->first) |
+			 (lookup(d, p->pt, last, 0).e & d->last),
+		.size_lg2 = size_lg2,
 	};
-	uint64_t edges =
-		(lookup(d, p->pt, iova, 0).e & d->first) | (lookup(d, p->pt, last, 0).e & d->last);
-	bool broken;
 
-	leaf.entry = row_at(d, p->pt, iova, leaf.level);
-	broken = row_must_break(d, p->pt, row_has_table(d, leaf.entry, leaf.nr, leaf.level));
-	if (broken)
-		row_break(d, p->pt, leaf.entry, leaf.nr, p->idle, iova, last);
-	if (promote_swap(d, p, &leaf, desc_encode(d, addr) | rest | desc_size_code(d, size_lg2),
-			 edges, broken))
-		entry_dirty(d, leaf.entry);
-	pgtbl_flush(p->pt, leaf.entry, leaf.nr);
-	pgtbl_gather_add(p->gather, iova, last);
-	p->leaves++;
+	if (row_must_break(d, p->pt, row_has_table(d, row, nr, level)))
+		promote_break(d, p, &g, row, nr);
+	else
+		promote_make(d, p, &g, row, false);
 }
 
 PGTBL_INLINE void promote_grow(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
@@ -204,10 +267,15 @@ PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint
 	struct pgtbl_promoter p = {
 		.pt = pt, .idle = idle, .gather = gather, .start = iova, .last = iova + (len - 1)};
 	int err = phyr_pgtbl_promote_check(pt, iova, len);
+	struct pgtbl_broken broken;
 	struct pgtbl_run run;
 
 	if (err)
 		return err;
+	if (d->break_before_make) {
+		broken.nr = 0;
+		p.broken = &broken;
+	}
 	walk_start(&p.walk, pt, iova);
 	while (promote_run(d, &p, &run)) {
 		if (run.nr > 1)
@@ -215,6 +283,9 @@ PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint
 		if (run.last == p.last)
 			break;
 	}
+	if (d->break_before_make && broken.nr)
+		promote_settle(d, &p);
+	pgtbl_dirty_flush(pt, &p.lines);
 	if (leaves)
 		*leaves = p.leaves;
 	return 0;

@@ -27,6 +27,7 @@ struct play {
 	uint64_t skip, len; /* of the first granule not mapped; bytes asked for */
 	bool sliced;        /* it comes in slices that do not join, though they lie together */
 	bool unsure;        /* whether a promotion may have marked more than was written */
+	bool broken;        /* whether each leaf that grew had to be synced first */
 	uint64_t ops, checks, maps, clashes, unmaps, cuts, promoted, dirtied, reclaims, refused;
 };
 

@@ -66,6 +66,7 @@ void rig_init(struct rig *rig, const struct pgtbl_case *c)
 void rig_fini(struct rig *rig)
 {
 	rig_sync(rig);
+	free(rig->seen);
 	phyr_pgtbl_destroy(rig->pt);
 	tenv_fini(&rig->t);
 	env_lock_fini(phyr_env_hosted(), &rig->lock);
@@ -77,9 +78,19 @@ void rig_sync(struct rig *rig)
 	phyr_gather_init(&rig->g);
 }
 
-static int is_leaf(void *arg, const struct phyr_pgtbl_entry *entry)
+static int note_leaf(void *arg, const struct phyr_pgtbl_entry *entry)
 {
-	return entry->leaf;
+	struct rig *rig = arg;
+
+	if (!entry->leaf)
+		return 0;
+	if (rig->nr_seen == rig->room_seen) {
+		rig->room_seen = 2 * rig->room_seen + 64;
+		rig->seen = realloc(rig->seen, rig->room_seen * sizeof(*rig->seen));
+		assert_non_null(rig->seen);
+	}
+	rig->seen[rig->nr_seen++] = (struct rig_seen){entry->iova, entry->leaf_size, entry->size};
+	return 0;
 }
 
 static void idle_sync(void *arg, struct phyr_gather *gather)
@@ -88,8 +99,10 @@ static void idle_sync(void *arg, struct phyr_gather *gather)
 
 	assert_true(gather->start <= gather->last);
 	assert_int_equal(phyr_pgtbl_walk(rig->pt, gather->start, gather->last - gather->start + 1,
-					 is_leaf, NULL),
+					 note_leaf, rig),
 			 0);
+	rig->synced_start = min_u64(rig->synced_start, gather->start);
+	rig->synced_last = max_u64(rig->synced_last, gather->last);
 	phyr_pgtbl_free_gathered(rig->pt, gather);
 	phyr_gather_init(gather);
 	rig->syncs++;
@@ -97,7 +110,31 @@ static void idle_sync(void *arg, struct phyr_gather *gather)
 
 struct phyr_pgtbl_idle rig_idle(struct rig *rig)
 {
+	rig->nr_seen = 0;
+	rig->synced_start = UINT64_MAX;
+	rig->synced_last = 0;
 	return (struct phyr_pgtbl_idle){idle_sync, rig};
+}
+
+bool rig_saw(const struct rig *rig, uint64_t iova, uint64_t size, uint64_t entry_size)
+{
+	size_t low = 0, high = rig->nr_seen;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (rig->seen[mid].iova < iova)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < rig->nr_seen && rig->seen[low].iova - iova < size; low++) {
+		const struct rig_seen *seen = &rig->seen[low];
+
+		if (seen->size < size && (!rig->c->config.bbm || seen->entry_size < entry_size))
+			return true;
+	}
+	return false;
 }
 
 uint64_t *rig_entry(const struct rig *rig, uint64_t table, unsigned index)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of one configuration in an environment that watches it; where the walker does not snoop, each
- * page of table memory has a shadow behind it, which changes only by lines that were written back.
+ * A table of one configuration in an environment that watches it; where the walker does not snoop,
+ * each page of table memory has a shadow behind it, which changes only by lines that were written
+ * back.
  *
  *   | page, as the CPU has it | the same, as the walker has it |     one allocation
  */
@@ -11,13 +12,23 @@
 #include "pgtbl/configs.h"
 #include "pgtbl/setup.h"
 
+/* A leaf that was there when a sync in the midst of a change was asked to invalidate it. */
+struct rig_seen {
+	uint64_t iova;
+	uint64_t size;
+	uint64_t entry_size;
+};
+
 struct rig {
 	const struct pgtbl_case *c;
 	struct phyr_env shadow; /* below the test's environment; walkers that do not snoop only */
 	struct tenv t;
 	struct phyr_pgtbl *pt;
 	struct phyr_gather g;
-	uint64_t syncs; /* in the midst of a change */
+	uint64_t syncs;        /* in the midst of a change */
+	struct rig_seen *seen; /* by syncs since rig_idle(), upwards in iova */
+	size_t nr_seen, room_seen;
+	uint64_t synced_start, synced_last; /* from the first to the last that they invalidated */
 	struct phyr_lock lock;
 	uint64_t flushes; /* how often lines were written back, */
 	uint64_t flushed; /* and the bytes asked for */
@@ -32,8 +43,15 @@ void rig_fini(struct rig *rig);
 /* The gather's tables back. */
 void rig_sync(struct rig *rig);
 
-/* For changes while idle: the sync in their midst finds nothing mapped where it is asked to invalidate. */
+/* For changes while idle: the sync in their midst notes what is still there in its range. */
 struct phyr_pgtbl_idle rig_idle(struct rig *rig);
+
+/*
+ * Whether a sync saw a leaf in [iova, iova + size) that had to be gone by then, as a larger one
+ * took its place. Where hardware takes that in place unless tables go, only those in tables that
+ * are gone count.
+ */
+bool rig_saw(const struct rig *rig, uint64_t iova, uint64_t size, uint64_t entry_size);
 
 /* The entry that shows at an index of a table, by the table's physical address. */
 uint64_t *rig_entry(const struct rig *rig, uint64_t table, unsigned index);

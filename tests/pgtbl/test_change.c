@@ -431,6 +431,38 @@ static void a_promotion_takes_cuts_back(void **state)
 	}
 }
 
+/* Page by page, then all at once: one sync for many, and as few leaves as one call makes. */
+static void leaves_share_a_sync(void **state)
+{
+	struct phyr_pgtbl_idle idle;
+	uint64_t leaves;
+	struct rig rig;
+
+	rig_init(&rig, pgtbl_case("arm64_s1-4k-bbm0"));
+	idle = rig_idle(&rig);
+	for (uint64_t at = 0; at < MIB(20); at += PAGE)
+		map_at(&rig, GIB(1) + MIB(2) + at, GIB(1) + MIB(2) + at, PAGE);
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), GIB(1), NULL, &rig.g, &leaves), 0);
+	assert_int_equal(leaves, 0);
+	assert_int_equal(rig.syncs, 0);
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), GIB(1), &idle, &rig.g, &leaves), 0);
+	assert_int_equal(leaves, 10);
+	assert_int_equal(rig.syncs, 1);
+	assert_int_equal(rig.synced_start, GIB(1) + MIB(2));
+	assert_int_equal(rig.synced_last, GIB(1) + MIB(22) - 1);
+	/* 160 of 64 KiB: more than one portion. */
+	for (uint64_t at = 0; at < MIB(10); at += PAGE)
+		map_at(&rig, GIB(3) + at, GIB(3) + at + KIB(64), PAGE);
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(3), GIB(1), &idle, &rig.g, &leaves), 0);
+	assert_int_equal(leaves, 160);
+	assert_int_equal(rig.syncs, 3);
+	for (uint64_t at = 0; at < MIB(10); at += PAGE)
+		assert_int_equal(leaf_size(&rig, GIB(3) + at), KIB(64));
+	rig_sync(&rig);
+	assert_int_equal(phyr_pgtbl_tables(rig.pt), rig_check_tables(&rig, 0, TIB(1)));
+	rig_fini(&rig);
+}
+
 /* Entries as a dump shows them, until the callback has seen enough. */
 struct shown {
 	struct phyr_pgtbl_entry e[16];
@@ -492,6 +524,7 @@ int main(void)
 		cmocka_unit_test(promotion_forgets_edges_inside),
 		cmocka_unit_test(promotion_keeps_edges_between),
 		cmocka_unit_test(a_promotion_takes_cuts_back),
+		cmocka_unit_test(leaves_share_a_sync),
 		cmocka_unit_test(walk_shows_entries),
 	};
 

@@ -110,6 +110,25 @@ static void promotions(void **state)
 	rig_fini(&rig);
 }
 
+/* Neighbours together: taken away, and then as they are to be. */
+static void promotions_with_a_break(void **state)
+{
+	struct phyr_pgtbl_idle idle;
+	uint64_t leaves;
+	struct rig rig;
+
+	rig_init(&rig, pgtbl_case("arm64_s2-4k-noncoherent-bbm0"));
+	idle = rig_idle(&rig);
+	map_halves(&rig, GIB(1), GIB(1), KIB(64));
+	map_halves(&rig, GIB(1) + KIB(64), GIB(2), KIB(64));
+	rig.flushes = rig.flushed = 0;
+	assert_int_equal(phyr_pgtbl_promote(rig.pt, GIB(1), MIB(1), &idle, &rig.g, &leaves), 0);
+	assert_int_equal(leaves, 2);
+	assert_int_equal(rig.syncs, 1);
+	assert_flushed(&rig, 2, 2 * 2 * 16 * 8);
+	rig_fini(&rig);
+}
+
 /* Two neighbours in one go; what is shared stays untouched. */
 static void reclaims(void **state)
 {
@@ -134,6 +153,7 @@ int main(void)
 		cmocka_unit_test(cuts_of_runs),
 		cmocka_unit_test(cuts_with_a_break),
 		cmocka_unit_test(promotions),
+		cmocka_unit_test(promotions_with_a_break),
 		cmocka_unit_test(reclaims),
 	};
 

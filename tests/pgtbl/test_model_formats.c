@@ -182,6 +182,7 @@ static void cut_at(struct play *p, uint64_t iova)
 		fail_msg("%s: cut %llx: %d, should %d", p->c->name, (unsigned long long)iova, err,
 			 want);
 	assert_int_equal(p->rig.syncs, syncs + sync);
+	assert_int_equal(p->rig.nr_seen, 0);
 	if (*model_at(&p->m, iova) >> MODEL_LG2 << (64 - 6) != was >> MODEL_LG2 << (64 - 6)) {
 		size = model_leaf_size(was);
 		assert_true(g->start <= (iova & ~(size - 1)) && g->last >= (iova | (size - 1)));
@@ -213,6 +214,9 @@ static void grew(void *arg, uint64_t iova, uint64_t size)
 	uint64_t word = *model_at(&p->m, iova);
 
 	assert_true(p->rig.g.start <= iova && p->rig.g.last >= iova + (size - 1));
+	assert_false(rig_saw(&p->rig, iova, size, model_entry_size(&p->m, size)));
+	if (p->broken)
+		assert_true(p->rig.synced_start <= iova && p->rig.synced_last >= iova + (size - 1));
 	if (p->unsure && word & PHYR_WRITE && rig_is_dirty(&p->rig, iova))
 		model_write(&p->m, iova);
 }
@@ -221,17 +225,21 @@ static void promote(struct play *p, uint64_t start, uint64_t last)
 {
 	bool idle = once(p, 2);
 	struct phyr_pgtbl_idle how = rig_idle(&p->rig);
-	uint64_t leaves = 0, want;
+	uint64_t leaves = 0, want, syncs = p->rig.syncs;
 
 	assert_int_equal(phyr_pgtbl_promote(p->rig.pt, start, last - start + 1, idle ? &how : NULL,
 					    &p->rig.g, &leaves),
 			 0);
 	p->unsure = p->c->config.dirty && p->c->hitless && !idle;
+	p->broken = idle && !p->c->hitless && !p->c->config.bbm;
 	want = model_promote(&p->m, start, last, live(p, idle), grew, p);
 	if (leaves != want)
 		fail_msg("%s: promote %llx..%llx: %llu leaves grew, should %llu", p->c->name,
 			 (unsigned long long)start, (unsigned long long)last,
 			 (unsigned long long)leaves, (unsigned long long)want);
+	/* As many as fit share a sync. */
+	syncs = p->rig.syncs - syncs;
+	assert_true(idle && !p->c->hitless ? syncs <= (leaves + 127) / 128 : !syncs);
 	p->promoted += leaves;
 	play_check(p, start, last);
 }
