@@ -4,12 +4,13 @@
  * must wait for an invalidation waits elsewhere.
  *
  * What was freed is kept by length, from a granule to 4 MiB, a granule apart, in caches: some
- * stretches of each length in each slot of the environment, more in a depot that all share. An
- * allocation of the same length takes it from there: in the slot's cache without a lock, if slots
- * are their callers' own (phyr_env.own_slot). Caches are emptied, as far as needed, before a call
- * fails for something that they hold; whose cache it was and whether its thread still runs does not
- * matter. All together hold what is small beside what is live: an eighth of it the depot, a 32nd
- * each slot (or 16 MiB, if that is more and at most a 64th of the range).
+ * stretches of each length in each slot of the environment, some hundred where many are freed at
+ * once, as a flush queue does; more in a depot that all share. An allocation of the same length
+ * takes it from there: in the slot's cache without a lock, if slots are their callers' own
+ * (phyr_env.own_slot). Caches are emptied, as far as needed, before a call fails for something that
+ * they hold; whose cache it was and whether its thread still runs does not matter. All together
+ * hold what is small beside what is live: an eighth of it the depot, a 32nd each slot (or 16 MiB,
+ * if that is more and at most a 64th of the range).
  *
  * Threads: every call but create and destroy may be made from any thread at once.
  */

@@ -173,6 +173,21 @@ static __attribute__((noinline)) int alloc_slow(struct phyr_iova *iova, uint64_t
 		    "no free stretch is long enough");
 }
 
+/* A hosted thread's magazine was empty: its stock may have some. */
+static __attribute__((noinline)) int alloc_from_stock(struct phyr_iova *iova, uint64_t len,
+						      uint64_t *out)
+{
+	uint64_t class = (len - 1) >> iova->lg2;
+	struct iova_cache *cache = cache_enter_fast(iova);
+	bool hit;
+
+	if (unlikely(!cache))
+		return alloc_slow(iova, len, NULL, out);
+	hit = cache_has(cache, cache_mag(cache, class), class) && cache_take(cache, class, out);
+	cache_exit_own(cache);
+	return likely(hit) ? 0 : alloc_slow(iova, len, NULL, out);
+}
+
 int phyr_iova_alloc(struct phyr_iova *iova, uint64_t len, const struct phyr_iova_request *request,
 		    uint64_t *out)
 {
@@ -187,5 +202,5 @@ int phyr_iova_alloc(struct phyr_iova *iova, uint64_t len, const struct phyr_iova
 		return alloc_slow(iova, len, request, out);
 	hit = cache_take(cache, class, out);
 	cache_exit_own(cache);
-	return likely(hit) ? 0 : alloc_slow(iova, len, request, out);
+	return likely(hit) ? 0 : alloc_from_stock(iova, len, out);
 }

@@ -8,6 +8,8 @@
 #define CACHE_SHARE_LG2 5
 /* Classes looked at for one that can go. */
 #define HAND_CLASSES 64
+/* Of the stock given back at once. */
+#define STOCK_GIVES 4
 
 struct iova_cache *phyr_iova_cache_enter_shared(struct phyr_iova *iova)
 {
@@ -106,6 +108,7 @@ static void free_cache(struct phyr_iova *iova, struct iova_cache *cache)
 	for (unsigned i = 0; i < CACHE_BLOCKS; i++)
 		env_free(iova->env, cache->block_mem[i],
 			 CACHE_BLOCK * sizeof(struct iova_mag) + LINE);
+	env_free(iova->env, cache->stock, sizeof(*cache->stock));
 	if (cache->shared)
 		env_lock_fini(iova->env, &cache->lock);
 	env_free(iova->env, cache->mem, sizeof(*cache) + LINE);
@@ -155,6 +158,27 @@ static int add_block(struct phyr_iova *iova, struct iova_cache *cache, uint64_t 
 	return 0;
 }
 
+static int add_stock(struct phyr_iova *iova, struct iova_cache *cache)
+{
+	struct iova_stock *stock = env_alloc(iova->env, sizeof(*stock));
+
+	if (!stock)
+		return -ENOMEM;
+	stock_init(stock);
+	env_lock(iova->env, &iova->lock);
+	if (!cache->stock) {
+		/* As the blocks are: nobody is in the cache. */
+		store_relaxed(&cache->stock, stock);
+		stock = NULL;
+	}
+	env_unlock(iova->env, &iova->lock);
+	if (stock)
+		env_free(iova->env, stock, sizeof(*stock));
+	else
+		atomic_count_add(&iova->cache_bytes, sizeof(*stock));
+	return 0;
+}
+
 int phyr_iova_cache_make_mine(struct phyr_iova *iova, uint64_t class, struct iova_cache **out)
 {
 	struct iova_cache **place, *cache;
@@ -171,6 +195,8 @@ int phyr_iova_cache_make_mine(struct phyr_iova *iova, uint64_t class, struct iov
 		phyr_iova_cache_visit(iova, cache);
 	if (!load_relaxed(&cache->block[class >> CACHE_BLOCK_LG2]))
 		err = add_block(iova, cache, class);
+	if (!err && load_relaxed(&iova->batches) && !load_relaxed(&cache->stock))
+		err = add_stock(iova, cache);
 	if (err)
 		phyr_iova_cache_leave_mine(cache);
 	else
@@ -191,11 +217,25 @@ static bool has_room(const struct iova_cache *cache, uint64_t granules)
 	return cache_granules(cache->used) + granules <= cache->max;
 }
 
+/* Let some of the stock go. */
+static void trim_stock(struct phyr_iova *iova, struct iova_cache *cache, uint64_t granules)
+{
+	uint64_t class, start;
+
+	for (unsigned i = 0; i < STOCK_GIVES && !has_room(cache, granules); i++) {
+		if (!cache->stock || !stock_pop_any(cache->stock, &class, &start))
+			return;
+		count_add(&cache->used, -(CACHE_ONE + class + 1));
+		phyr_iova_depot_put(iova, class, start);
+	}
+}
+
 bool phyr_iova_cache_make_room(struct phyr_iova *iova, struct iova_cache *cache, uint64_t granules)
 {
 	phyr_iova_cache_set_max(iova, cache);
 	if (granules > cache->max)
 		return false;
+	trim_stock(iova, cache, granules);
 	for (unsigned i = 0; i < HAND_CLASSES && !has_room(cache, granules); i++) {
 		uint64_t class = cache->hand;
 		struct iova_mag *mag = cache_mag(cache, class);

@@ -9,6 +9,7 @@
  *    slot's cache                       depot                        tree
  *   [len 1][len 2]…[len 1024]  <--->  [len 1][len 2]…[len 1024]  <--->  free stretches, joined
  *    3 each, no lock                   some each, one lock
+ *   [stock, for many at once]
  *
  * A cache is used by one caller at a time:
  *
@@ -30,6 +31,7 @@
 #include "core/bits.h"
 #include "core/env.h"
 #include "core/order.h"
+#include "iova/stock.h"
 
 #define CACHE_MAX_LEN ((uint64_t)4 << 20)
 #define CACHE_DEPTH   3
@@ -54,6 +56,7 @@ struct iova_cache {
 	uint64_t max;  /* granules at most */
 	uint64_t hits; /* allocations served */
 	struct iova_mag *block[CACHE_BLOCKS];
+	struct iova_stock *stock; /* NULL until stretches are freed many at once */
 
 	bool shared;
 	unsigned hand; /* magazine from which the next one goes when there are too many granules */
@@ -88,6 +91,12 @@ static inline struct iova_mag *cache_mag(const struct iova_cache *cache, uint64_
 static inline uint64_t cache_granules(uint64_t used)
 {
 	return used & (CACHE_ONE - 1);
+}
+
+/* A stock may have half of what the cache may hold: the rest is the magazines'. */
+static inline bool cache_may_stock(const struct iova_cache *cache, uint64_t used)
+{
+	return cache->stock && cache_granules(used) < cache->max / 2;
 }
 
 /* Put a stretch into a magazine that has room. */

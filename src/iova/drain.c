@@ -47,11 +47,26 @@ static int drain_mag(struct phyr_iova *iova, struct iova_drain *d, int left)
 	return left;
 }
 
+/* All of the stock, wherever it lies: it is not in order. */
+static int drain_stock(struct phyr_iova *iova, struct iova_drain *d, int left)
+{
+	uint64_t class, start;
+
+	while (left > 0 && stock_pop_any(d->cache->stock, &class, &start)) {
+		count_add(&d->cache->used, -(CACHE_ONE + class + 1));
+		phyr_iova_return(iova, class, start);
+		left -= MOVE;
+	}
+	return left;
+}
+
 /* One step in the depot or a cache; true: it is done with. */
 static bool drain_some(struct phyr_iova *iova, struct iova_drain *d)
 {
 	int left = BUDGET;
 
+	if (d->cache && d->cache->stock)
+		left = drain_stock(iova, d, left);
 	while (d->class < iova->nr_classes && left > 0) {
 		left = d->cache ? drain_mag(iova, d, left) : drain_stack(iova, d, left);
 		if (d->index)

@@ -65,6 +65,27 @@ static inline void cache_exit(struct phyr_iova *iova, struct iova_cache *cache)
 		cache_exit_own(cache);
 }
 
+/* Fill an empty magazine from the stock, what was freed last on top; false: there is nothing. */
+static inline bool cache_refill(struct iova_cache *cache, struct iova_mag *mag, uint64_t class)
+{
+	uint64_t nr = 0, start[CACHE_DEPTH];
+
+	while (nr < CACHE_DEPTH && stock_pop(cache->stock, class, &start[nr]))
+		nr++;
+	mag->nr = nr;
+	for (uint64_t i = 0; i < nr; i++)
+		mag->start[i] = start[nr - 1 - i];
+	return nr;
+}
+
+/* Whether there is a stretch of class + 1 granules, now in the magazine. */
+static inline bool cache_has(struct iova_cache *cache, struct iova_mag *mag, uint64_t class)
+{
+	if (unlikely(!mag))
+		return false;
+	return likely(mag->nr) || (cache->stock && cache_refill(cache, mag, class));
+}
+
 /* Take any stretch of class + 1 granules. */
 static inline bool cache_take(struct iova_cache *cache, uint64_t class, uint64_t *out)
 {
@@ -87,7 +108,7 @@ static inline bool cache_take_as(struct iova_cache *cache, uint64_t class, const
 {
 	struct iova_mag *mag = cache_mag(cache, class);
 
-	for (uint64_t i = mag ? mag->nr : 0; i; i--)
+	for (uint64_t i = cache_has(cache, mag, class) ? mag->nr : 0; i; i--)
 		if (wish_fits(wish, mag->start[i - 1])) {
 			*out = cache_pull(cache, mag, class, i - 1);
 			count_add(&cache->hits, 1);

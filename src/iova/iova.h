@@ -30,6 +30,7 @@ struct phyr_iova {
 	uint64_t depot_from;  /* allocations from which on there is a depot */
 	uint64_t cache_bytes; /* memory of the caches; atomic */
 	unsigned drains;      /* emptyings of caches under way; atomic */
+	bool batches;         /* stretches are freed many at once: caches want a stock */
 	/* A line's length: what is read without the lock shares none with what changes under it. */
 	uint64_t apart[8];
 
@@ -56,6 +57,12 @@ int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more);
 /* phyr_iova_alloc(), but for a caller who has another way: -ENOSPC makes no report. */
 int phyr_iova_try_alloc(struct phyr_iova *iova, uint64_t len,
 			const struct phyr_iova_request *request, uint64_t *out);
+
+/*
+ * phyr_iova_free() for each of them, those of length 0 left out; what does not go into the caller's
+ * cache shares the lock.
+ */
+void phyr_iova_free_many(struct phyr_iova *iova, const struct phyr_range *ranges, size_t nr);
 
 /* Whole granules; 0: more than 64 bits hold. */
 static inline uint64_t whole_granules(const struct phyr_iova *iova, uint64_t len)

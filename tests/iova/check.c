@@ -80,6 +80,31 @@ static void check_cached(struct phyr_iova *iova, uint64_t class, uint64_t start,
 	seen->cached_granules += class + 1;
 }
 
+/* Each bundle is spare or in the chain of its class, and only the first of a chain is not full. */
+static void check_stock(struct phyr_iova *iova, const struct iova_stock *stock, uint64_t *nr,
+			uint64_t *granules, struct seen *seen)
+{
+	unsigned found = 0;
+
+	for (uint8_t at = stock->spare; at; at = stock->bundle[at - 1].next, found++)
+		assert_int_equal(stock->bundle[at - 1].nr, 0);
+	for (uint64_t class = 0; class < STOCK_CLASSES; class ++) {
+		for (uint8_t at = stock->top[class]; at; at = stock->bundle[at - 1].next) {
+			const struct iova_bundle *b = &stock->bundle[at - 1];
+
+			assert_in_range(b->nr, at == stock->top[class] ? 1 : BUNDLE_ROOM,
+					BUNDLE_ROOM);
+			assert_int_equal(b->class, class);
+			for (unsigned i = 0; i < b->nr; i++)
+				check_cached(iova, class, b->start[i], seen);
+			*nr += b->nr;
+			*granules += b->nr * (class + 1);
+			found++;
+		}
+	}
+	assert_int_equal(found, STOCK_BUNDLES);
+}
+
 static void check_cache(struct phyr_iova *iova, const struct iova_cache *cache, struct seen *seen)
 {
 	uint64_t nr = 0, granules = 0;
@@ -95,6 +120,8 @@ static void check_cache(struct phyr_iova *iova, const struct iova_cache *cache, 
 			granules += class + 1;
 		}
 	}
+	if (cache->stock)
+		check_stock(iova, cache->stock, &nr, &granules, seen);
 	assert_int_equal(cache->used, nr * CACHE_ONE + granules);
 }
 

@@ -148,6 +148,43 @@ static void free_needs_nothing(void **state)
 	tenv_fini(&t);
 }
 
+/* The stock's memory fails, once: it is told, nothing has changed, and freeing needs none. */
+static void with_a_stock(void **state)
+{
+	const struct phyr_iova_config config = {
+		.size = sizeof(config), .last = ~0ull, .granule_lg2 = 12};
+	struct phyr_range many[40];
+	struct phyr_iova *iova;
+	uint64_t addr = 77;
+	struct tenv t;
+
+	tenv_init(&t, NULL);
+	assert_int_equal(phyr_iova_create(&t.env, &config, &iova), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i].len = K;
+		assert_int_equal(phyr_iova_alloc(iova, K, NULL, &many[i].addr), 0);
+	}
+	tenv_restart(&t);
+	phyr_iova_free_many(iova, many, ARRAY_SIZE(many));
+	assert_int_equal(t.allocs, 0);
+	tenv_restart(&t);
+	t.fail_at = 1;
+	/* What lies in the magazine goes first. */
+	for (unsigned i = 0; !t.failed && i < 4; i++)
+		if (phyr_iova_alloc(iova, K, NULL, &addr))
+			break;
+	assert_true(t.failed);
+	assert_int_equal(t.last.err, -ENOMEM);
+	assert_int_equal(t.reports, 1);
+	iova_check(iova);
+	assert_int_equal(phyr_iova_alloc(iova, K, NULL, &addr), 0);
+	tenv_restart(&t);
+	t.fail_at = 0;
+	iova_check(iova);
+	phyr_iova_destroy(iova);
+	tenv_fini(&t);
+}
+
 /* Each allocation fails in turn, those for the caches, too: it is told, and then it goes on. */
 static void with_caches(void **state)
 {
@@ -195,6 +232,7 @@ int main(void)
 		cmocka_unit_test(create),
 		cmocka_unit_test(calls),
 		cmocka_unit_test(free_needs_nothing),
+		cmocka_unit_test(with_a_stock),
 		cmocka_unit_test(with_caches),
 	};
 

@@ -23,6 +23,8 @@
 #include "lib/rnd.h"
 #include "lib/tenv.h"
 
+#define MANY 100 /* freed at once, at most */
+
 enum { FREE, LIVE, HOLE };
 
 struct live {
@@ -245,6 +247,30 @@ static void do_free(struct model *m)
 	m->counts[4]++;
 }
 
+/* Many at once, none twice: some of length 0 among them. */
+static void do_free_many(struct model *m)
+{
+	struct phyr_range many[MANY];
+	uint64_t nr = rnd_log(&m->r, 1, MANY);
+
+	for (uint64_t i = 0; i < nr; i++) {
+		struct live *one, was;
+
+		many[i] = (struct phyr_range){0, 0};
+		if (!m->nr_live || !rnd_below(&m->r, 20))
+			continue;
+		one = &m->live[rnd_below(&m->r, m->nr_live)];
+		was = *one;
+		*one = m->live[--m->nr_live];
+		set(m, was.at, was.nr, FREE);
+		many[i].addr = addr_of(m, was.at);
+		many[i].len = len_of(m, was.nr, was.slack);
+	}
+	phyr_iova_free_many(m->iova, many, nr);
+	assert_int_equal(m->t.reports, 0);
+	m->counts[7]++;
+}
+
 static void do_exclude(struct model *m)
 {
 	uint64_t nr = 1 + rnd_below(&m->r, 4), at = rnd_below(&m->r, m->nr - nr + 1);
@@ -293,8 +319,10 @@ static void one_step(struct model *m)
 		do_alloc(m);
 	else if (what < (full ? 400u : 600u))
 		do_alloc_at(m);
-	else if (what < 997)
+	else if (what < (full ? 985u : 995u))
 		do_free(m);
+	else if (what < 997)
+		do_free_many(m);
 	else
 		do_exclude(m);
 }
@@ -400,7 +428,7 @@ static void small(void **state)
 
 			hits += run(&m, lg2, i & 2 ? top - 200 : 1, 200, 40, 5 + 2 * i, 5000);
 		}
-		for (unsigned i = 0; i < 7; i++)
+		for (unsigned i = 0; i < 8; i++)
 			assert_true(m.counts[i] > 100);
 		assert_int_equal(hits > 20, kinds[k].nr != 0);
 		assert_int_equal(m.fences > 100, kinds[k].own);

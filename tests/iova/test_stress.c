@@ -86,13 +86,33 @@ static unsigned shared_slot(struct phyr_env *env)
 	return turn++ % env->nr_slots;
 }
 
+/* All that it holds of odd places, at once. */
+static void drop_many(struct thread *th)
+{
+	struct phyr_range many[HELD];
+	unsigned nr = 0, left = 0;
+
+	for (unsigned i = 0; i < th->nr; i++) {
+		if (i % 2)
+			many[nr++] = th->held[i];
+		else
+			th->held[left++] = th->held[i];
+	}
+	th->nr = left;
+	for (unsigned i = 0; i < nr; i++)
+		mark(th->shared, &many[i], th->me, 0);
+	phyr_iova_free_many(th->shared->iova, many, nr);
+}
+
 static void *work(void *arg)
 {
 	struct thread *th = arg;
 	struct phyr_iova_stats stats;
 
 	for (unsigned i = 0; i < STEPS; i++) {
-		if (th->nr && (th->nr == HELD || rnd_below(&th->r, 2)))
+		if (!rnd_below(&th->r, 50))
+			drop_many(th);
+		else if (th->nr && (th->nr == HELD || rnd_below(&th->r, 2)))
 			drop(th);
 		else
 			take(th);
