@@ -18,6 +18,7 @@
  */
 #include "core/mem.h"
 #include "iommu/domain.h"
+#include "iova/iova.h"
 #include "pgtbl/gather.h"
 
 #define DEFAULT_ENTRIES    256
@@ -33,11 +34,12 @@ struct flushq_slot {
 	uint64_t bytes_in;         /* their iova */
 	struct phyr_gather gather; /* of the entries in [taken, head) */
 	uint64_t taken;            /* so many are invalidated, or will be by the flush that runs */
+	uint64_t bytes_taken;      /* their iova */
 
 	/* Who holds the queue's lock. */
 	uint64_t tail; /* so many are given back; their places in the ring are free */
 	uint64_t bytes_out;
-	uint64_t apart[6];
+	uint64_t apart[5];
 };
 
 _Static_assert(sizeof(struct flushq_slot) % SLOT_LINE == 0, "slots do not share lines");
@@ -92,6 +94,7 @@ static bool slot_take(struct phyr_flushq *q, struct flushq_slot *slot, struct ph
 		return false;
 	env_lock(q->env, &slot->lock);
 	slot->taken = slot->head;
+	slot->bytes_taken = slot->bytes_in;
 	gather_join(all, &slot->gather);
 	env_unlock(q->env, &slot->lock);
 	return true;
@@ -100,18 +103,19 @@ static bool slot_take(struct phyr_flushq *q, struct flushq_slot *slot, struct ph
 /* After the invalidation: no put touches what lies in [tail, taken). */
 static void slot_give_back(struct phyr_flushq *q, struct flushq_slot *slot)
 {
-	uint64_t tail = slot->tail, bytes = slot->bytes_out;
+	uint64_t tail = slot->tail;
 
 	if (tail == slot->taken)
 		return;
-	for (; tail != slot->taken; tail++) {
-		const struct phyr_range *r = &slot->ring[tail & q->mask];
+	if (slot->bytes_out == slot->bytes_taken)
+		tail = slot->taken; /* there is no iova */
+	while (tail != slot->taken) {
+		uint64_t at = tail & q->mask, nr = min_u64(slot->taken - tail, q->mask + 1 - at);
 
-		if (r->len)
-			phyr_iova_free(q->domain->iova, r->addr, r->len);
-		bytes += r->len;
+		phyr_iova_free_many(q->domain->iova, &slot->ring[at], nr);
+		tail += nr;
 	}
-	store_relaxed(&slot->bytes_out, bytes);
+	store_relaxed(&slot->bytes_out, slot->bytes_taken);
 	store_release(&slot->tail, tail);
 }
 
