@@ -90,6 +90,7 @@ static void pair_strict(void *state)
 const struct bench_case bench_iommu[] = {
 	{"iommu/flushq-put", "call", LIMIT_L1, 4096, CALLS, setup, NULL, put, teardown},
 	{"iommu/flushq-pair", "pair", LIMIT_L1, 4096, CALLS, setup, NULL, pair, teardown},
+	{"iommu/flushq-pair-128k", "pair", LIMIT_L1, 128 << 10, CALLS, setup, NULL, pair, teardown},
 	{"iommu/strict-pair", "pair", LIMIT_L1, 4096, CALLS, setup, NULL, pair_strict, teardown},
 	{.name = NULL},
 };
