@@ -277,11 +277,12 @@ PHYR_API void phyr_domain_get_stats(struct phyr_domain *domain, struct phyr_doma
  * cut-off tables are given back only after an invalidation that began after they were put in.
  *
  * **Until then devices may still reach the memory that was unmapped**, by what the hardware has
- * cached. That ends when a slot of the environment is full and takes one more; with
- * phyr_flushq_flush(); or after max_age_ns, at the next poll, or put that looks at the clock: of a
- * slot's puts after a flush the first and each eighth do. So either the memory stays the caller's
- * until he has flushed, unused for what the device must not see or change; or the device is trusted
- * with what comes there next. Not for devices that are not, nor for memory that its owner takes back.
+ * cached. That ends when a slot of the environment is full, or max_bytes wait, and there is one
+ * more; with phyr_flushq_flush(); or after max_age_ns, at the next poll, or put that looks at the
+ * clock: of a slot's puts after a flush the first and each eighth do. So either the memory stays
+ * the caller's until he has flushed, unused for what the device must not see or change; or the
+ * device is trusted with what comes there next. Not for devices that are not, nor for memory that
+ * its owner takes back.
  *
  * There is no thread and no timer in it: who puts, polls or flushes does the work of all.
  */
@@ -292,6 +293,9 @@ struct phyr_flushq_config {
 	size_t size; /**< sizeof(struct phyr_flushq_config) */
 	/** How many wait in each slot of the environment, at most; up to 65536. 0: 256 */
 	unsigned entries;
+	/** How much iova waits in all slots together, bytes, at most. 0: an eighth of the range that
+	 *  the domain's allocator has; UINT64_MAX: as much as there is */
+	uint64_t max_bytes;
 	/** What is older is flushed as soon as somebody finds out. 0: 10 ms; UINT64_MAX: never */
 	uint64_t max_age_ns;
 };
@@ -320,8 +324,10 @@ PHYR_API void phyr_flushq_destroy(struct phyr_flushq *q);
  * @param gather     from phyr_domain_unmap() of that iova; empty afterwards. If it holds nothing,
  *                   there is nothing to wait for: the iova is given back at once.
  *
- * Can't fail. Any thread. Invalidates and waits for it where a slot is full, or something is too
- * old and it finds out. Whoever finds no iova left can flush and try again.
+ * Can't fail. Any thread. Invalidates and waits for it where a slot is full, max_bytes would be
+ * exceeded (what slots have set aside for puts to come counts, at most a quarter of it), or
+ * something is too old and it finds out. What alone is longer than max_bytes does not wait: it has
+ * an invalidation of its own. Whoever finds no iova left can flush and try again.
  */
 PHYR_API void phyr_flushq_put(struct phyr_flushq *q, uint64_t iova, uint64_t len,
 			      struct phyr_gather *gather);
@@ -349,6 +355,7 @@ struct phyr_flushq_stats {
 	uint64_t oldest_ns;
 	uint64_t puts;  /**< entries so far; what had nothing to wait for is not one */
 	uint64_t full;  /**< flushes because a slot was full */
+	uint64_t bytes; /**< because max_bytes waited, or one put alone had more */
 	uint64_t aged;  /**< because something was too old */
 	uint64_t asked; /**< by phyr_flushq_flush() and phyr_flushq_destroy() */
 };

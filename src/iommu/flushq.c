@@ -15,6 +15,9 @@
  *
  * The joined gather is one range, from the lowest iova that waits to the highest: never more than
  * all of the domain, and the backend knows best from which size on one command for all is cheaper.
+ *
+ * What waits is bounded in bytes, too. Slots that counted them together would meet with every put;
+ * so a slot takes its share of what may wait, some at a time, until its next flush is done.
  */
 #include "core/mem.h"
 #include "iommu/domain.h"
@@ -26,6 +29,10 @@
 #define DEFAULT_MAX_AGE_NS 10000000
 /* A look at the clock costs several times what a put does. */
 #define PUTS_PER_CLOCK 8
+/* Of all iova there is, what may wait. */
+#define BYTES_LG2 3
+/* Of what may wait, what all slots have taken and do not need yet, at most. */
+#define SPARE_LG2 2
 
 struct flushq_slot {
 	struct phyr_lock lock;     /* over what puts write, and taken */
@@ -35,11 +42,13 @@ struct flushq_slot {
 	struct phyr_gather gather; /* of the entries in [taken, head) */
 	uint64_t taken;            /* so many are invalidated, or will be by the flush that runs */
 	uint64_t bytes_taken;      /* their iova */
+	uint64_t share;            /* of the queue's bytes, for those in [taken, head) */
 
 	/* Who holds the queue's lock. */
 	uint64_t tail; /* so many are given back; their places in the ring are free */
 	uint64_t bytes_out;
-	uint64_t apart[5];
+	uint64_t share_taken; /* for those in [tail, taken) */
+	uint64_t apart[3];
 };
 
 _Static_assert(sizeof(struct flushq_slot) % SLOT_LINE == 0, "slots do not share lines");
@@ -53,6 +62,9 @@ struct phyr_flushq {
 	unsigned entries;    /* of a slot */
 	unsigned mask;       /* places in a ring, a power of two, minus 1 */
 	uint64_t max_age_ns; /* UINT64_MAX: time does not count */
+	uint64_t max_bytes;  /* 0: as much as the allocator's size says */
+
+	uint64_t shares; /* of all slots, in bytes: what waits is less; atomic */
 
 	/* Since when something waits, at most; 0: nothing does. */
 	uint64_t oldest_ns;
@@ -60,22 +72,60 @@ struct phyr_flushq {
 	struct phyr_lock lock; /* over flushes */
 	uint64_t started;      /* flushes that began */
 	uint64_t full;
+	uint64_t bytes;
 	uint64_t aged;
 	uint64_t asked;
+	uint64_t large; /* invalidations for one put; atomic */
 };
 
-/* Have an entry wait in a slot, and count those before it that wait there. False: it is full. */
-static bool slot_put(struct phyr_flushq *q, struct flushq_slot *slot, uint64_t iova, uint64_t len,
-		     struct phyr_gather *gather, uint64_t *before)
+/* How many bytes may wait in all slots. */
+static uint64_t most_bytes(const struct phyr_flushq *q)
 {
+	const struct phyr_iova *iova = q->domain->iova;
+
+	return q->max_bytes ? q->max_bytes : (iova->last - iova->start + 1) >> BYTES_LG2;
+}
+
+/* Let a slot have a larger share, more than it needs if there is. False: too much waits. */
+static __attribute__((noinline)) bool slot_grow(struct phyr_flushq *q, struct flushq_slot *slot,
+						uint64_t need)
+{
+	uint64_t most = most_bytes(q), had = load_relaxed(&q->shares), more;
+
+	do {
+		uint64_t left = had < most ? most - had : 0;
+
+		if (need > left)
+			return false;
+		more = max_u64(need, min_u64(left, (most >> SPARE_LG2) / q->env->nr_slots));
+	} while (!compare_exchange(&q->shares, &had, had + more));
+	slot->share += more;
+	return true;
+}
+
+/* Under the slot's lock: whether so many bytes more may wait in it. */
+static bool slot_may_hold(struct phyr_flushq *q, struct flushq_slot *slot, uint64_t len)
+{
+	uint64_t left = slot->share - (slot->bytes_in - slot->bytes_taken);
+
+	return likely(len <= left) || slot_grow(q, slot, len - left);
+}
+
+enum put { PUT, PUT_FULL, PUT_BYTES };
+
+/* Have an entry wait in a slot, and count those before it there; or say what is too much. */
+static enum put slot_put(struct phyr_flushq *q, struct flushq_slot *slot, uint64_t iova,
+			 uint64_t len, struct phyr_gather *gather, uint64_t *before)
+{
+	enum put how = PUT_FULL;
 	uint64_t head;
-	bool room;
 
 	env_lock(q->env, &slot->lock);
 	head = slot->head;
 	/* Pairs with the release in slot_give_back(): who reads the place is through with it. */
-	room = head - load_acquire(&slot->tail) < q->entries;
-	if (likely(room)) {
+	if (likely(head - load_acquire(&slot->tail) < q->entries))
+		how = slot_may_hold(q, slot, len) ? PUT : PUT_BYTES;
+	if (likely(how == PUT)) {
 		*before = head - slot->taken;
 		slot->ring[head & q->mask] = (struct phyr_range){iova, len};
 		gather_join(&slot->gather, gather);
@@ -84,7 +134,7 @@ static bool slot_put(struct phyr_flushq *q, struct flushq_slot *slot, uint64_t i
 		store_release(&slot->head, head + 1);
 	}
 	env_unlock(q->env, &slot->lock);
-	return room;
+	return how;
 }
 
 /* Have the flush that runs serve what waits in a slot. False: nothing does. */
@@ -95,6 +145,8 @@ static bool slot_take(struct phyr_flushq *q, struct flushq_slot *slot, struct ph
 	env_lock(q->env, &slot->lock);
 	slot->taken = slot->head;
 	slot->bytes_taken = slot->bytes_in;
+	slot->share_taken = slot->share;
+	slot->share = 0;
 	gather_join(all, &slot->gather);
 	env_unlock(q->env, &slot->lock);
 	return true;
@@ -115,6 +167,7 @@ static void slot_give_back(struct phyr_flushq *q, struct flushq_slot *slot)
 		phyr_iova_free_many(q->domain->iova, &slot->ring[at], nr);
 		tail += nr;
 	}
+	atomic_count_sub(&q->shares, slot->share_taken);
 	store_relaxed(&slot->bytes_out, slot->bytes_taken);
 	store_release(&slot->tail, tail);
 }
@@ -191,6 +244,36 @@ static void look_at_clock(struct phyr_flushq *q, bool first)
 		flush_aged(q, oldest, now);
 }
 
+/* What alone is more than may wait does not: it has an invalidation of its own. */
+static void serve_large(struct phyr_flushq *q, uint64_t iova, uint64_t len,
+			struct phyr_gather *gather)
+{
+	domain_sync(q->domain, gather);
+	phyr_iova_free(q->domain->iova, iova, len);
+	atomic_count_add(&q->large, 1);
+}
+
+/* Put it once there is room. False: it has been served without. */
+static bool put(struct phyr_flushq *q, uint64_t iova, uint64_t len, struct phyr_gather *gather,
+		uint64_t *before)
+{
+	for (;;) {
+		switch (slot_put(q, &q->slots[env_slot(q->env)], iova, len, gather, before)) {
+		case PUT:
+			return true;
+		case PUT_FULL:
+			flush(q, &q->full);
+			break;
+		case PUT_BYTES:
+			if (len > most_bytes(q)) {
+				serve_large(q, iova, len, gather);
+				return false;
+			}
+			flush(q, &q->bytes);
+		}
+	}
+}
+
 void phyr_flushq_put(struct phyr_flushq *q, uint64_t iova, uint64_t len, struct phyr_gather *gather)
 {
 	uint64_t before;
@@ -200,8 +283,8 @@ void phyr_flushq_put(struct phyr_flushq *q, uint64_t iova, uint64_t len, struct 
 			phyr_iova_free(q->domain->iova, iova, len);
 		return;
 	}
-	while (unlikely(!slot_put(q, &q->slots[env_slot(q->env)], iova, len, gather, &before)))
-		flush(q, &q->full);
+	if (unlikely(!put(q, iova, len, gather, &before)))
+		return;
 	if (before % PUTS_PER_CLOCK == 0)
 		look_at_clock(q, before == 0);
 }
@@ -229,6 +312,7 @@ void phyr_flushq_get_stats(struct phyr_flushq *q, struct phyr_flushq_stats *stat
 
 	mem_set(stats, 0, sizeof(*stats));
 	stats->full = load_relaxed(&q->full);
+	stats->bytes = load_relaxed(&q->bytes) + load_relaxed(&q->large);
 	stats->aged = load_relaxed(&q->aged);
 	stats->asked = load_relaxed(&q->asked);
 	for (unsigned i = 0; i < q->env->nr_slots; i++) {
@@ -310,6 +394,7 @@ static int make_queue(struct phyr_domain *domain, const struct phyr_flushq_confi
 	q->env = domain->env;
 	q->entries = config->entries ? config->entries : DEFAULT_ENTRIES;
 	q->mask = (unsigned)pow2_at_least(q->entries) - 1;
+	q->max_bytes = config->max_bytes;
 	q->max_age_ns = config->max_age_ns ? config->max_age_ns : DEFAULT_MAX_AGE_NS;
 	err = make_slots(q);
 	if (!err)

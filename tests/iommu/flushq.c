@@ -59,10 +59,33 @@ static void take_tables(const struct phyr_gather *gather)
 	assert_int_equal(found, wanted);
 }
 
+/* What is too long to wait is alone in its invalidation, with its tables. */
+static void sync_large(struct phyr_gather *gather)
+{
+	struct tracked *e = &f.tracked[f.nr];
+
+	assert_int_equal(gather->start, e->start);
+	assert_int_equal(gather->last, e->last);
+	assert_false(fq_is_free(e->iova, e->len));
+	for (uint64_t link = gather->tables; link;) {
+		uint64_t *table = pgtbl_link_table(link);
+
+		link = table[0];
+		free_table(table);
+	}
+	e->invalidated = true;
+	f.large++;
+	phyr_gather_init(gather);
+}
+
 /* The invalidation itself: until it is over nothing has been given back. */
 static void sync_checked(void *ctx, struct phyr_gather *gather)
 {
 	f.syncs++;
+	if (f.putting && f.tracked[f.nr].len > f.max_bytes) {
+		sync_large(gather);
+		return;
+	}
 	take_tables(gather);
 	for (unsigned i = 0, nr = waiting(); i < nr; i++) {
 		struct tracked *e = &f.tracked[i];
@@ -163,10 +186,18 @@ static uint64_t set_clock(struct phyr_env *env)
 
 void fq_init(unsigned entries, uint64_t max_age_ns)
 {
-	const struct phyr_flushq_config config = {
-		.size = sizeof(config), .entries = entries, .max_age_ns = max_age_ns};
+	fq_init_bytes(entries, max_age_ns, 0, 0);
+}
+
+void fq_init_bytes(unsigned entries, uint64_t max_age_ns, uint64_t max_bytes, uint64_t last)
+{
+	const struct phyr_flushq_config config = {.size = sizeof(config),
+						  .entries = entries,
+						  .max_bytes = max_bytes,
+						  .max_age_ns = max_age_ns};
 
 	memset(&f, 0, sizeof(f));
+	f.max_bytes = max_bytes ? max_bytes : UINT64_MAX;
 	tenv_init(&f.t, NULL);
 	f.t.env.nr_slots = SLOTS;
 	f.t.env.slot = set_slot;
@@ -177,6 +208,8 @@ void fq_init(unsigned entries, uint64_t max_age_ns)
 	f.ops.sync = sync_checked;
 	f.ops.flush_all = flush_all_counted;
 	f.fake.iommu.ops = &f.ops;
+	if (last)
+		f.fake.aperture.last = last;
 	assert_int_equal(phyr_domain_create(&f.fake.iommu, &f.domain), 0);
 	assert_int_equal(phyr_domain_attach(f.domain, 1), 0);
 	assert_int_equal(phyr_flushq_create(f.domain, &config, &f.q), 0);

@@ -37,6 +37,8 @@ struct fq {
 	uint64_t now;
 	unsigned syncs;
 	unsigned flush_alls;
+	uint64_t max_bytes; /* longer ones have an invalidation of their own */
+	unsigned large;     /* so many had */
 
 	struct tracked tracked[MAX_TRACKED]; /* those that wait, and one that is being put */
 	unsigned nr;
@@ -48,6 +50,8 @@ extern struct fq f;
 
 /* entries and max_age_ns of the queue. */
 void fq_init(unsigned entries, uint64_t max_age_ns);
+/* The same with max_bytes, and the last iova there is; 0: the fake's own. */
+void fq_init_bytes(unsigned entries, uint64_t max_age_ns, uint64_t max_bytes, uint64_t last);
 /* Destroys the queue, and checks that all of it came back. */
 void fq_fini(void);
 

@@ -375,8 +375,9 @@ static void at_random(void **state)
 	struct phyr_flushq_stats stats;
 
 	for (unsigned round = 0; round < 30; round++) {
-		fq_init(1 + (unsigned)rnd_below(&r, 40),
-			rnd_below(&r, 4) ? 1 + rnd_below(&r, 2 * MS) : UINT64_MAX);
+		fq_init_bytes(1 + (unsigned)rnd_below(&r, 40),
+			      rnd_below(&r, 4) ? 1 + rnd_below(&r, 2 * MS) : UINT64_MAX,
+			      rnd_below(&r, 2) ? (8 + rnd_below(&r, 40)) * PAGE : 0, 0);
 		for (unsigned i = 0; i < 600; i++) {
 			unsigned what = (unsigned)rnd_below(&r, 100);
 
@@ -389,9 +390,10 @@ static void at_random(void **state)
 			else
 				fq_put(rnd_below(&r, 9), (unsigned)rnd_below(&r, 3));
 			fq_check();
+			assert_true(fq_stats().waiting_bytes <= f.max_bytes);
 		}
 		stats = fq_stats();
-		assert_int_equal(stats.full + stats.aged + stats.asked, f.syncs);
+		assert_int_equal(stats.full + stats.bytes + stats.aged + stats.asked, f.syncs);
 		fq_fini();
 	}
 }
