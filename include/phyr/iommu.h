@@ -80,7 +80,7 @@ struct phyr_iommu;
 /**
  * The contract of a backend. Every slot is filled. ctx is what domain_create made.
  *
- * map, sync_map, unmap, sync and translate are called from any thread at once on disjoint iova, and
+ * map, sync_map, unmap, reclaim, sync and translate are called from any thread at once on disjoint iova, and
  * get_stats at any time; the others never at the same time on one domain. Several domains may be made
  * and used at once. Errors are negative errnos; domain_create, attach, map and unmap report them
  * themselves, to the backend's env, in the name of the public call (phyr_domain_create, …).
@@ -123,6 +123,14 @@ struct phyr_iommu_ops {
 	 *  that invalidates at once leaves nothing in it. Kernel backends also -EIO: the kernel did not
 	 *  unmap it, or not all, and devices may still reach the memory. */
 	int (*unmap)(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather *gather);
+	/**
+	 * Take out tables whose whole span lies in [start, last] and maps nothing, into the gather. All
+	 * of it is the caller's, iova outside of the aperture included: nobody maps or looks up there
+	 * until the gather is synced. last may lie past the tables' last iova. Does nothing where there
+	 * are no tables.
+	 * @return 0; -EBUSY something is mapped in it: nothing changed
+	 */
+	int (*reclaim)(void *ctx, uint64_t start, uint64_t last, struct phyr_gather *gather);
 	/** Invalidate what the gather holds, wait until that is done, then free its tables; empties
 	 *  it. Not called when it holds nothing. */
 	void (*sync)(void *ctx, struct phyr_gather *gather);
@@ -240,6 +248,24 @@ PHYR_API int phyr_domain_unmap(struct phyr_domain *domain, uint64_t iova, uint64
  * An empty one costs nothing.
  */
 PHYR_API void phyr_domain_sync(struct phyr_domain *domain, struct phyr_gather *gather);
+
+/**
+ * Give back page tables that map nothing: unmaps of less than a table's span leave it there, for the
+ * next map. Their number stays bounded without this, by all iova that was ever in use at once; after
+ * it, it is what the iova in use needs. When none is in use, one table is left.
+ *
+ * The allocator's caches are emptied; then what is free between two allocations is taken, cleared of
+ * tables, invalidated if there were any, and freed again, a part at a time. Any thread, at once with
+ * all but create, destroy, attach and detach: an allocation that finds no other place waits for the
+ * part. What waits in a flush queue is in use: flush before. Who maps at iova that the domain's
+ * allocator did not give out does so at another time.
+ *
+ * Cost: O(free stretches + tables below them), and an invalidation for each part that had tables;
+ * nothing but a look where the domain has no tables of its own, or one.
+ * @return 0; -EBUSY something is mapped at iova that is not in use (the report says where): the
+ *         tables between the two allocations around it stay, others are given back
+ */
+PHYR_API int phyr_domain_trim(struct phyr_domain *domain);
 
 /**
  * Look an iova up. Where nothing is translated every address leads to itself, in leaves of

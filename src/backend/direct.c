@@ -131,6 +131,11 @@ static int direct_unmap(void *ctx, uint64_t iova, uint64_t len, struct phyr_gath
 	return refuse(ctx, "phyr_domain_unmap", iova, len);
 }
 
+static int direct_reclaim(void *ctx, uint64_t start, uint64_t last, struct phyr_gather *gather)
+{
+	return 0;
+}
+
 static void direct_sync(void *ctx, struct phyr_gather *gather)
 {
 	phyr_gather_init(gather);
@@ -161,6 +166,7 @@ static const struct phyr_iommu_ops direct_ops = {
 	.map = direct_map,
 	.sync_map = direct_sync_map,
 	.unmap = direct_unmap,
+	.reclaim = direct_reclaim,
 	.sync = direct_sync,
 	.flush_all = direct_flush_all,
 	.translate = direct_translate,

@@ -110,6 +110,11 @@ static void kernel_sync(void *ctx, struct phyr_gather *gather)
 	phyr_gather_init(gather);
 }
 
+static int kernel_reclaim(void *ctx, uint64_t start, uint64_t last, struct phyr_gather *gather)
+{
+	return 0;
+}
+
 static void kernel_flush_all(void *ctx)
 {
 }
@@ -145,6 +150,7 @@ static const struct phyr_iommu_ops kernel_ops = {
 	.map = phyr_kernel_map,
 	.sync_map = kernel_sync_map,
 	.unmap = phyr_kernel_unmap,
+	.reclaim = kernel_reclaim,
 	.sync = kernel_sync,
 	.flush_all = kernel_flush_all,
 	.translate = phyr_kernel_translate,

@@ -158,6 +158,14 @@ static void soft_get_stats(void *ctx, struct phyr_iommu_stats *out)
 					 .kernel_maps_left = UINT64_MAX};
 }
 
+static int soft_reclaim(void *ctx, uint64_t start, uint64_t last, struct phyr_gather *gather)
+{
+	struct phyr_pgtbl *pt = ((struct soft_domain *)ctx)->pt;
+
+	/* A byte less than it is, that of all 64 bits has a length: granules are taken whole. */
+	return phyr_pgtbl_reclaim(pt, start, min_u64(last, phyr_pgtbl_last(pt)) - start, gather);
+}
+
 #define SOFT_FORMAT(fmt)                                                                          \
 	static int soft_##fmt##_map(void *ctx, uint64_t iova, const struct phyr_space *space,     \
 				    struct phyr_cursor *cur, unsigned prot,                       \
@@ -185,6 +193,7 @@ static void soft_get_stats(void *ctx, struct phyr_iommu_stats *out)
 		.map = soft_##fmt##_map,                                                          \
 		.sync_map = soft_sync_map,                                                        \
 		.unmap = soft_##fmt##_unmap,                                                      \
+		.reclaim = soft_reclaim,                                                          \
 		.sync = soft_sync,                                                                \
 		.flush_all = soft_flush_all,                                                      \
 		.translate = soft_##fmt##_translate,                                              \

@@ -94,8 +94,8 @@ static int take_as_caches_empty(struct phyr_iova *iova, const struct wish *wish,
 	return err;
 }
 
-static int take_long_way(struct phyr_iova *iova, uint64_t class, const struct wish *wish,
-			 bool prefer, uint64_t *out)
+static int take_without_waiting(struct phyr_iova *iova, uint64_t class, const struct wish *wish,
+				bool prefer, uint64_t *out)
 {
 	struct iova_cache *cache = NULL;
 	int err = 0;
@@ -114,6 +114,20 @@ static int take_long_way(struct phyr_iova *iova, uint64_t class, const struct wi
 		phyr_iova_cache_leave_mine(cache);
 	if (err == -ENOSPC && iova->nr_classes)
 		err = take_as_caches_empty(iova, wish, prefer, out);
+	return err;
+}
+
+/* What is reserved may be the only place: then, once more after that. */
+static int take_long_way(struct phyr_iova *iova, uint64_t class, const struct wish *wish,
+			 bool prefer, uint64_t *out)
+{
+	uint64_t seen;
+	int err;
+
+	do {
+		seen = phyr_iova_reserved_seen(iova);
+		err = take_without_waiting(iova, class, wish, prefer, out);
+	} while (err == -ENOSPC && phyr_iova_reserved_wait(iova, seen));
 	return err;
 }
 

@@ -42,6 +42,17 @@ static int take_from_caches(struct phyr_iova *iova, uint64_t start, uint64_t las
 	return err;
 }
 
+static int take_anywhere(struct phyr_iova *iova, uint64_t start, uint64_t last)
+{
+	int err = phyr_iova_lock_with_room(iova, 1);
+
+	if (err)
+		return err;
+	err = take_at(iova, start, last);
+	env_unlock(iova->env, &iova->lock);
+	return err == -EEXIST ? take_from_caches(iova, start, last) : err;
+}
+
 static int fail_at(struct phyr_iova *iova, int err, uint64_t start, uint64_t len, const char *hint)
 {
 	return env_fail(iova->env, .err = err, .call = "phyr_iova_alloc_at", .len = len,
@@ -50,20 +61,17 @@ static int fail_at(struct phyr_iova *iova, int err, uint64_t start, uint64_t len
 
 int phyr_iova_alloc_at(struct phyr_iova *iova, uint64_t start, uint64_t len)
 {
-	uint64_t size = whole_granules(iova, len);
+	uint64_t size = whole_granules(iova, len), seen;
 	int err;
 
 	if (!len || start & iova->mask)
 		return fail_at(iova, -EINVAL, start, len, "length 0, or a start off the granule");
 	if (!size || start < iova->start || start > iova->last || size - 1 > iova->last - start)
 		return fail_at(iova, -ERANGE, start, len, "outside of the allocator's range");
-	err = phyr_iova_lock_with_room(iova, 1);
-	if (err)
-		return fail_at(iova, err, start, len, NULL);
-	err = take_at(iova, start, start + (size - 1));
-	env_unlock(iova->env, &iova->lock);
-	if (err == -EEXIST)
-		err = take_from_caches(iova, start, start + (size - 1));
+	do {
+		seen = phyr_iova_reserved_seen(iova);
+		err = take_anywhere(iova, start, start + (size - 1));
+	} while (err == -EEXIST && phyr_iova_reserved_wait(iova, seen));
 	if (err == -ERANGE)
 		return fail_at(iova, err, start, len, "part of it is excluded");
 	if (err)

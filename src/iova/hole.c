@@ -107,24 +107,41 @@ static void drain(struct phyr_iova *iova, const struct phyr_iova_hole *holes, si
 			phyr_iova_drain(iova, start, last);
 }
 
+/* All, or none and the index of the first that covers what is in use. Negative: no memory. */
+static int exclude(struct phyr_iova *iova, const struct phyr_iova_hole *holes, size_t nr,
+		   size_t *busy)
+{
+	int err;
+
+	*busy = 0;
+	for (unsigned tries = 0; tries < 2 && (!tries || *busy < nr); tries++) {
+		if (tries)
+			drain(iova, holes, nr);
+		err = phyr_iova_lock_with_room(iova, 2 * (uint64_t)nr);
+		if (err)
+			return err;
+		*busy = punch_all(iova, holes, nr);
+		phyr_iova_unlock_and_trim(iova);
+	}
+	return 0;
+}
+
 int phyr_iova_exclude_all(struct phyr_iova *iova, const char *call,
 			  const struct phyr_iova_hole *holes, size_t nr)
 {
-	size_t busy = 0;
+	uint64_t seen;
+	size_t busy;
 	int err;
 
 	for (size_t i = 0; i < nr; i++)
 		if (holes[i].start > holes[i].last)
 			return fail(iova, -EINVAL, call, &holes[i], i, "start lies above last");
-	for (unsigned tries = 0; tries < 2 && (!tries || busy < nr); tries++) {
-		if (tries)
-			drain(iova, holes, nr);
-		err = phyr_iova_lock_with_room(iova, 2 * (uint64_t)nr);
-		if (err) /* only where there are holes to make room for */
-			return fail(iova, err, call, holes, 0, "no memory to write the holes down");
-		busy = punch_all(iova, holes, nr);
-		phyr_iova_unlock_and_trim(iova);
-	}
+	do {
+		seen = phyr_iova_reserved_seen(iova);
+		err = exclude(iova, holes, nr, &busy);
+	} while (!err && busy < nr && phyr_iova_reserved_wait(iova, seen));
+	if (err) /* only where there are holes to make room for */
+		return fail(iova, err, call, holes, 0, "no memory to write the holes down");
 	if (busy < nr)
 		return fail(iova, -EBUSY, call, &holes[busy], busy, "part of it is in use");
 	return 0;

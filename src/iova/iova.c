@@ -8,7 +8,7 @@
 /* Nodes that the tree can need: see pool.h. */
 static uint64_t nodes_needed(const struct phyr_iova *iova)
 {
-	return iova->out + 2 * iova->holes + 1;
+	return iova->out + iova->reserved + 2 * iova->holes + 1;
 }
 
 int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more)
@@ -163,6 +163,11 @@ static int setup(struct phyr_iova *iova, const struct phyr_iova_config *config)
 	err = env_lock_init(iova->env, &iova->lock);
 	if (err)
 		return env_fail(iova->env, .err = err, .call = "phyr_iova_create");
+	err = env_lock_init(iova->env, &iova->reserving);
+	if (err)
+		env_lock_fini(iova->env, &iova->lock);
+	if (err)
+		return env_fail(iova->env, .err = err, .call = "phyr_iova_create");
 	return 0;
 }
 
@@ -210,6 +215,7 @@ void phyr_iova_destroy(struct phyr_iova *iova)
 		prev = slab->prev;
 		env_free(iova->env, slab, sizeof(*slab));
 	}
+	env_lock_fini(iova->env, &iova->reserving);
 	env_lock_fini(iova->env, &iova->lock);
 	env_free(iova->env, iova, sizeof(*iova));
 }

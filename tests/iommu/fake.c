@@ -71,6 +71,16 @@ static int fake_unmap(void *ctx, uint64_t iova, uint64_t len, struct phyr_gather
 	return fake->unmap_err;
 }
 
+static int fake_reclaim(void *ctx, uint64_t start, uint64_t last, struct phyr_gather *gather)
+{
+	struct fake *fake = ctx;
+
+	fake->calls++;
+	fake->reclaims++;
+	*gather = fake->leaves;
+	return fake->reclaim_err;
+}
+
 static void fake_sync(void *ctx, struct phyr_gather *gather)
 {
 	struct fake *fake = ctx;
@@ -110,6 +120,7 @@ static const struct phyr_iommu_ops fake_ops = {
 	.map = fake_map,
 	.sync_map = fake_sync_map,
 	.unmap = fake_unmap,
+	.reclaim = fake_reclaim,
 	.sync = fake_sync,
 	.flush_all = fake_flush_all,
 	.translate = fake_translate,

@@ -15,7 +15,8 @@ struct fake {
 	int map_err;
 	int unmap_err;
 	int sync_map_err;
-	struct phyr_gather leaves; /* what map and unmap add to a gather */
+	int reclaim_err;
+	struct phyr_gather leaves; /* what map, unmap and reclaim add to a gather */
 	struct phyr_aperture aperture;
 
 	/* What was asked. */
@@ -23,6 +24,7 @@ struct fake {
 	unsigned domains;
 	unsigned attached;
 	unsigned syncs;
+	unsigned reclaims;
 	struct phyr_gather synced; /* as the last sync found it */
 	phyr_fault_fn *fault;
 	void *fault_arg;
