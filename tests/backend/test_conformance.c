@@ -353,6 +353,60 @@ static void threads_map_apart(void **state)
 	assert_int_equal(stats.kernel_maps, before.kernel_maps);
 }
 
+/* Tables that map nothing go, and those beside them stay: what is mapped is still reached. */
+static void empty_tables_go(void **state)
+{
+	struct phyr_domain_stats before, stats;
+	uint64_t keep = 0, iova = 0;
+
+	assert_int_equal(phyr_domain_trim(r.domain), 0);
+	phyr_domain_get_stats(r.domain, &before);
+	assert_true(before.tables <= 1);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(rig_map(&r, 0, 8 * K, RW, &keep), 0);
+		assert_int_equal(rig_map(&r, 8 * K, 100 * K, RW, &iova), 0);
+		assert_int_equal(rig_write(&r, 0, iova, 3, 100 * K), 0);
+		rig_unmap(&r, iova, 100 * K);
+		assert_int_equal(phyr_domain_trim(r.domain), 0);
+		assert_int_equal(rig_write(&r, 0, keep, (unsigned char)i, 8 * K), 0);
+		assert_true(rig_holds(&r, 0, (unsigned char)i, 8 * K));
+		rig_leads(&r, keep, 0, 8 * K);
+		rig_unmap(&r, keep, 8 * K);
+		phyr_domain_get_stats(r.domain, &stats);
+		assert_true(before.tables ? stats.tables > 1 : !stats.tables);
+		assert_int_equal(phyr_domain_trim(r.domain), 0);
+		phyr_domain_get_stats(r.domain, &stats);
+		assert_int_equal(stats.tables, before.tables);
+		assert_int_equal(stats.iova_bytes, before.iova_bytes);
+	}
+}
+
+/* What is mapped at iova that nobody owns is left alone, and said. */
+static void mapped_is_not_reclaimed(void **state)
+{
+	struct phyr_domain_stats stats;
+	struct phyr_gather gather;
+	uint64_t iova = 0;
+
+	assert_int_equal(rig_map(&r, 0, 8 * K, RW, &iova), 0);
+	phyr_iova_free(phyr_domain_iova(r.domain), iova, 8 * K);
+	assert_int_equal(phyr_domain_trim(r.domain), r.kind->kernel ? 0 : -EBUSY);
+	if (!r.kind->kernel)
+		rig_told(&r, -EBUSY, "phyr_pgtbl_reclaim");
+	rig_leads(&r, iova, 0, 8 * K);
+	phyr_gather_init(&gather);
+	assert_int_equal(phyr_domain_unmap(r.domain, iova, 8 * K, &gather), 0);
+	phyr_domain_sync(r.domain, &gather);
+	assert_int_equal(phyr_domain_trim(r.domain), 0);
+	phyr_domain_get_stats(r.domain, &stats);
+	assert_true(stats.tables <= 1);
+}
+
+static void nothing_to_trim(void **state)
+{
+	assert_int_equal(phyr_domain_trim(r.domain), 0);
+}
+
 enum when { BOTH, TRANSLATED, UNTRANSLATED };
 
 static const struct {
@@ -371,6 +425,9 @@ static const struct {
 	{"detached_device_is_blocked", detached_device_is_blocked, TRANSLATED},
 	{"domains_are_apart", domains_are_apart, TRANSLATED},
 	{"unmap_without_sync_is_seen", unmap_without_sync_is_seen, TRANSLATED},
+	{"empty_tables_go", empty_tables_go, TRANSLATED},
+	{"mapped_is_not_reclaimed", mapped_is_not_reclaimed, TRANSLATED},
+	{"nothing_to_trim", nothing_to_trim, UNTRANSLATED},
 	{"threads_map_apart", threads_map_apart, TRANSLATED},
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of one domain allocate, map, look up, unmap and sync at once, each its own iova. */
+/*
+ * Threads of one domain allocate, map, look up, unmap and sync at once, each its own iova;
+ * another one gives back tables meanwhile.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +25,8 @@ static struct tenv t;
 static struct fakehw fake;
 static struct phyr_domain *domain;
 static unsigned wrong;
-static uint64_t invalidations;
+static uint64_t invalidations, trims;
+static unsigned done;
 
 struct thread {
 	pthread_t id;
@@ -85,6 +89,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* Tables go under the others' feet, but for theirs. */
+static void *trim(void *arg)
+{
+	while (!load_relaxed(&done)) {
+		expect(phyr_domain_trim(domain) == 0);
+		atomic_count_add(&trims, 1);
+	}
+	return NULL;
+}
+
 static void ignore(void *arg, const struct phyr_fault *fault)
 {
 }
@@ -95,6 +109,7 @@ static void threads_share_a_domain(void **state)
 	struct thread threads[THREADS];
 	struct phyr_domain_stats stats;
 	struct phyr_iommu *iommu;
+	pthread_t trimmer;
 
 	tenv_init(&t, NULL);
 	fakehw_init(&fake);
@@ -108,9 +123,14 @@ static void threads_share_a_domain(void **state)
 		threads[i].r = (struct rnd){rnd_u64(&r)};
 		assert_int_equal(pthread_create(&threads[i].id, NULL, work, &threads[i]), 0);
 	}
+	assert_int_equal(pthread_create(&trimmer, NULL, trim, NULL), 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i].id, NULL);
+	store_relaxed(&done, 1);
+	pthread_join(trimmer, NULL);
 	assert_int_equal(wrong, 0);
+	assert_true(trims > 0);
+	assert_int_equal(phyr_domain_trim(domain), 0);
 	phyr_domain_get_stats(domain, &stats);
 	assert_int_equal(stats.maps, THREADS * STEPS);
 	assert_int_equal(stats.unmaps, THREADS * STEPS);
@@ -119,6 +139,7 @@ static void threads_share_a_domain(void **state)
 	assert_int_equal(stats.invalidations, invalidations);
 	assert_int_equal(stats.faults, THREADS * STEPS / 100);
 	assert_int_equal(stats.iova_bytes, 0);
+	assert_int_equal(stats.tables, 1);
 	phyr_domain_detach(domain, 1);
 	phyr_domain_destroy(domain);
 	phyr_iommu_destroy(iommu);

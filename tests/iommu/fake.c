@@ -76,6 +76,8 @@ static int fake_reclaim(void *ctx, uint64_t start, uint64_t last, struct phyr_ga
 	struct fake *fake = ctx;
 
 	fake->calls++;
+	if (fake->reclaims < 4)
+		fake->reclaimed[fake->reclaims] = (struct phyr_iova_hole){start, last};
 	fake->reclaims++;
 	*gather = fake->leaves;
 	return fake->reclaim_err;

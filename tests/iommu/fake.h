@@ -25,7 +25,8 @@ struct fake {
 	unsigned attached;
 	unsigned syncs;
 	unsigned reclaims;
-	struct phyr_gather synced; /* as the last sync found it */
+	struct phyr_iova_hole reclaimed[4]; /* the first ones */
+	struct phyr_gather synced;          /* as the last sync found it */
 	phyr_fault_fn *fault;
 	void *fault_arg;
 };

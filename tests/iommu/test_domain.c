@@ -430,11 +430,74 @@ static void reasons_have_names(void **state)
 	assert_string_equal(phyr_fault_reason_name((enum phyr_fault_reason) - 1), "unknown");
 }
 
+/* What is free between two allocations is one part, holes and what lies outside included. */
+static void trim_reclaims_what_is_free(void **state)
+{
+	uint64_t low = 0x40000000, high = 0xfff00000, small;
+	struct phyr_iova_stats stats;
+	struct phyr_iova *iova;
+
+	assert_int_equal(phyr_domain_trim(w.domain), 0); /* there is no allocator */
+	assert_int_equal(phyr_domain_attach(w.domain, SOURCE), 0);
+	iova = phyr_domain_iova(w.domain);
+	assert_int_equal(phyr_domain_trim(w.domain), 0);
+	assert_int_equal(w.fake.reclaims, 1);
+	assert_int_equal(w.fake.reclaimed[0].start, 0);
+	assert_int_equal(w.fake.reclaimed[0].last, UINT64_MAX);
+
+	/* In the last MiB no table's span can be empty, and what is cached is free. */
+	w.fake.reclaims = 0;
+	assert_int_equal(phyr_iova_alloc_at(iova, low, K), 0);
+	assert_int_equal(phyr_iova_alloc_at(iova, high, K), 0);
+	assert_int_equal(phyr_iova_alloc_at(iova, high + 0xff000, K), 0);
+	assert_int_equal(phyr_iova_alloc(iova, K, NULL, &small), 0);
+	phyr_iova_free(iova, small, K);
+	assert_int_equal(phyr_domain_trim(w.domain), 0);
+	assert_int_equal(w.fake.reclaims, 2);
+	assert_int_equal(w.fake.reclaimed[0].start, 0);
+	assert_int_equal(w.fake.reclaimed[0].last, low - 1);
+	assert_int_equal(w.fake.reclaimed[1].start, low + K);
+	assert_int_equal(w.fake.reclaimed[1].last, high - 1);
+	assert_int_equal(w.fake.syncs, 0);
+	phyr_iova_get_stats(iova, &stats);
+	assert_int_equal(stats.live, 3);
+	assert_int_equal(stats.live_bytes, 3 * K);
+	assert_int_equal(stats.highest, high + 0xfffff);
+	phyr_iova_free(iova, low, K);
+	phyr_iova_free(iova, high, K);
+	phyr_iova_free(iova, high + 0xff000, K);
+	assert_int_equal(phyr_iova_alloc_at(iova, 0x1000, 0xfee00000 - K), 0);
+	assert_int_equal(phyr_iova_alloc_at(iova, 0xfef00000, 0x1100000), 0);
+	phyr_iova_free(iova, 0x1000, 0xfee00000 - K);
+	phyr_iova_free(iova, 0xfef00000, 0x1100000);
+}
+
+/* Each part is synced before it can be allocated, and a part that is refused does not end it. */
+static void trim_goes_on_after_an_error(void **state)
+{
+	struct phyr_domain_stats stats;
+
+	assert_int_equal(phyr_domain_attach(w.domain, SOURCE), 0);
+	assert_int_equal(phyr_iova_alloc_at(phyr_domain_iova(w.domain), 0x40000000, K), 0);
+	w.fake.leaves = (struct phyr_gather){.start = 0x200000, .last = 0x3fffff};
+	w.fake.reclaim_err = -EBUSY;
+	assert_int_equal(phyr_domain_trim(w.domain), -EBUSY);
+	assert_int_equal(w.fake.reclaims, 2);
+	assert_int_equal(w.fake.syncs, 2);
+	phyr_domain_get_stats(w.domain, &stats);
+	assert_int_equal(stats.invalidations, 2);
+	assert_int_equal(stats.unmaps, 0);
+	assert_int_equal(stats.iova_bytes, K);
+	phyr_iova_free(phyr_domain_iova(w.domain), 0x40000000, K);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, init, fini)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(trim_reclaims_what_is_free),
+		TEST(trim_goes_on_after_an_error),
 		TEST(create_says_what_the_backend_says),
 		TEST(first_attach_makes_the_allocator),
 		TEST(attach_hands_errors_on),

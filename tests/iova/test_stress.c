@@ -78,6 +78,22 @@ static void drop(struct thread *th)
 	phyr_iova_free(th->shared->iova, range.addr, range.len);
 }
 
+/* Have all that is free between some two allocations; there are no holes below the last granule. */
+static void reserve(struct thread *th)
+{
+	struct phyr_iova_hole part = {rnd_below(&th->r, GRANULES) << 12, 0};
+	struct phyr_range range;
+
+	if (!rnd_below(&th->r, 4))
+		phyr_iova_drain(th->shared->iova, 0, UINT64_MAX);
+	if (!phyr_iova_reserve(th->shared->iova, 0x4000, &part))
+		return;
+	range = (struct phyr_range){part.start, part.last - part.start + 1};
+	mark(th->shared, &range, 0, th->me);
+	mark(th->shared, &range, th->me, 0);
+	phyr_iova_unreserve(th->shared->iova, &part);
+}
+
 /* A thread's own environment of mind: slots are shared by all, or hosted ones. */
 static unsigned shared_slot(struct phyr_env *env)
 {
@@ -118,6 +134,8 @@ static void *work(void *arg)
 			take(th);
 		if (i % 1000 == 0)
 			phyr_iova_get_stats(th->shared->iova, &stats);
+		if (i % 64 == th->me)
+			reserve(th);
 		if (i % 5000 == th->me)
 			phyr_iova_exclude(th->shared->iova, GRANULES << 12, GRANULES << 12);
 	}
@@ -219,6 +237,18 @@ struct miser {
 	unsigned refused;
 };
 
+/* All that is free, for a moment. */
+static void take_all(struct phyr_iova *iova)
+{
+	struct phyr_iova_hole part = {0, 0};
+
+	phyr_iova_drain(iova, 0, UINT64_MAX);
+	while (phyr_iova_reserve(iova, 4096, &part)) {
+		phyr_iova_unreserve(iova, &part);
+		part.start = part.last + 1;
+	}
+}
+
 static void *use_up(void *arg)
 {
 	struct miser *m = arg;
@@ -232,6 +262,8 @@ static void *use_up(void *arg)
 		*one = 0;
 		if (phyr_iova_alloc(m->iova, 4096, NULL, one))
 			m->refused++;
+		if (i % 256 == 0)
+			take_all(m->iova);
 	}
 	for (unsigned i = 0; i < PAGES; i++)
 		if (held[i])
