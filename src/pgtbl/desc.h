@@ -51,6 +51,7 @@ struct pgtbl_desc {
 	uint64_t read;     /* more of them for enum phyr_prot */
 	uint64_t write;    /* writable, and as if it were written already */
 	uint64_t clean;    /* writable, where hardware is to mark what it writes */
+	uint64_t no_read;  /* not readable */
 	uint64_t no_write; /* not writable */
 	uint64_t ram;
 	uint64_t mmio;

@@ -54,7 +54,7 @@ PGTBL_INLINE uint64_t leaf_sizes(const struct pgtbl_desc *d, unsigned levels)
 PGTBL_INLINE uint64_t leaf_flags(const struct pgtbl_desc *d, const struct phyr_pgtbl_config *config,
 				 unsigned prot)
 {
-	uint64_t flags = d->leaf | (prot & PHYR_READ ? d->read : 0);
+	uint64_t flags = d->leaf | (prot & PHYR_READ ? d->read : d->no_read);
 
 	if (prot & PHYR_WRITE)
 		flags |= config->dirty ? d->clean : d->write;
