@@ -2,14 +2,17 @@
 /* Mapping, and reading the tables' memory. */
 #include "pgtbl/golden.h"
 
+#include "core/bits.h"
+#include "lib/near.h"
+
 void golden_init(struct golden *s, const struct golden_format *format,
 		 const struct phyr_pgtbl_config *config, uint64_t delta)
 {
 	s->format = format;
 	s->config = *config;
 	s->config.size = sizeof(s->config);
-	tenv_init(&s->t, NULL);
-	s->t.env.phys_delta = delta;
+	tenv_init(&s->t, near_env(delta ? lg2_u64(delta) + 1 : 64));
+	s->t.env.phys_delta += delta;
 	assert_int_equal(phyr_pgtbl_create(&s->t.env, &s->config, &s->pt), 0);
 	phyr_gather_init(&s->g);
 }

@@ -8,7 +8,8 @@ static bool read_entry(void *arg, uint64_t addr, uint64_t *entry)
 	const struct rig *rig = arg;
 	const uint64_t *p = rig_entry(rig, addr, 0);
 
-	*entry = __atomic_load_n(rig->c->config.noncoherent ? p + PAGE / 8 : p, __ATOMIC_ACQUIRE);
+	*entry = __atomic_load_n(rig->c->config.noncoherent ? p + rig_table_size(rig) / 8 : p,
+				 __ATOMIC_ACQUIRE);
 	return true;
 }
 

@@ -5,23 +5,32 @@
 #include "core/bits.h"
 #include "core/env.h"
 #include "core/order.h"
+#include "lib/near.h"
 
 #define LINE 64u
 
+static struct phyr_env *pages_of(const struct rig *rig)
+{
+	return near_env(rig->c->oa_bits);
+}
+
 static void *shadow_alloc(struct phyr_env *env, size_t size)
 {
-	unsigned char *p = aligned_alloc(2 * size, 2 * size);
+	struct rig *rig = container_of(env, struct rig, shadow);
+	uintptr_t table = rig_table_size(rig);
+	unsigned char *p = pages_of(rig)->alloc_pages(pages_of(rig), 2 * table);
 
 	assert_non_null(p);
-	assert_int_equal(size, PAGE);
-	memset(p, 0, size);
-	memset(p + size, 0xff, size);
+	assert_true(size <= table); /* less: a list's */
+	memset(p + table, 0xff, table);
 	return p;
 }
 
 static void shadow_free(struct phyr_env *env, void *pages, size_t size)
 {
-	free(pages);
+	struct rig *rig = container_of(env, struct rig, shadow);
+
+	pages_of(rig)->free_pages(pages_of(rig), pages, 2 * rig_table_size(rig));
 }
 
 /* As one write-back after the other: what a later one copies is as new as what an earlier one did. */
@@ -35,7 +44,7 @@ static void shadow_flush(struct phyr_env *env, const void *p, size_t len)
 	rig->flushes++;
 	rig->flushed += len;
 	for (; first < end; first += sizeof(uint64_t)) {
-		uint64_t *seen = (uint64_t *)((first & ~(uintptr_t)PAGE) + PAGE);
+		uint64_t *seen = (uint64_t *)(first | rig_table_size(rig));
 
 		store_relaxed(seen, load_relaxed((uint64_t *)first));
 	}
@@ -47,7 +56,7 @@ void rig_init_on(struct rig *rig, const struct pgtbl_case *c, struct phyr_env *b
 	assert_int_equal(env_lock_init(phyr_env_hosted(), &rig->lock), 0);
 	tenv_init(&rig->t, base);
 	rig->c = c;
-	rig->t.env.phys_delta = case_phys_delta(c);
+	rig->t.env.phys_delta += case_phys_delta(c);
 	if (c->config.noncoherent)
 		rig->t.env.flush_lines = shadow_flush;
 	assert_int_equal(phyr_pgtbl_create(&rig->t.env, &c->config, &rig->pt), 0);
@@ -57,10 +66,11 @@ void rig_init_on(struct rig *rig, const struct pgtbl_case *c, struct phyr_env *b
 void rig_init(struct rig *rig, const struct pgtbl_case *c)
 {
 	memset(rig, 0, sizeof(*rig));
-	rig->shadow = *phyr_env_hosted();
+	rig->c = c;
+	rig->shadow = *near_env(c->oa_bits);
 	rig->shadow.alloc_pages = shadow_alloc;
 	rig->shadow.free_pages = shadow_free;
-	rig_init_on(rig, c, c->config.noncoherent ? &rig->shadow : NULL);
+	rig_init_on(rig, c, c->config.noncoherent ? &rig->shadow : near_env(c->oa_bits));
 }
 
 void rig_fini(struct rig *rig)
@@ -177,10 +187,11 @@ struct look {
 
 static void compare_shadow(const struct look *l, uint64_t table)
 {
-	const uint64_t *real = rig_entry(l->rig, table, 0), *seen = real + PAGE / 8;
+	const uint64_t *real = rig_entry(l->rig, table, 0),
+		       *seen = real + rig_table_size(l->rig) / 8;
 	uint64_t but = ignored(l->rig->c);
 
-	for (unsigned i = 0; i < PAGE / 8; i++)
+	for (unsigned i = 0; i < rig_table_size(l->rig) / 8; i++)
 		if ((real[i] ^ seen[i]) & ~but)
 			fail_msg("%s: entry %u is %016llx, but %016llx for the walker",
 				 l->rig->c->name, i, (unsigned long long)real[i],

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of one configuration in an environment that watches it; where the walker does not snoop,
- * each page of table memory has a shadow behind it, which changes only by lines that were written
- * back.
+ * A table of one configuration in an environment that watches it; where the walker does not snoop, each
+ * table has a shadow behind it, which changes only by lines that were written back.
  *
- *   | page, as the CPU has it | the same, as the walker has it |     one allocation
+ *   | table, as the CPU has it | the same, as the walker has it |     one allocation
  */
 #ifndef TESTS_PGTBL_RIG_H
 #define TESTS_PGTBL_RIG_H
@@ -34,6 +33,12 @@ struct rig {
 	uint64_t flushed; /* and the bytes asked for */
 	uintptr_t user;   /* the test's own */
 };
+
+/* Bytes of a table below the top, and where its shadow begins. */
+static inline uintptr_t rig_table_size(const struct rig *rig)
+{
+	return (uintptr_t)1 << rig->c->granule_lg2;
+}
 
 void rig_init(struct rig *rig, const struct pgtbl_case *c);
 /* With another environment below the test's; walkers that snoop only. */

@@ -4,6 +4,7 @@
  * alone, on every format and granule. Entries bit by bit are the golden tests' matter.
  */
 #include "core/bits.h"
+#include "lib/near.h"
 #include "pgtbl/setup.h"
 
 #define PLAIN_48 (UINT64_C(1) << 48)
@@ -79,13 +80,19 @@ static struct phyr_pgtbl_config config_of(const struct shape *s)
 					  .oa_bits = s->oa_bits};
 }
 
+/* Addresses as wide as the highest that there is. */
+static struct phyr_env *env_of(const struct shape *s)
+{
+	return near_env(lg2_u64(s->addr) + 1);
+}
+
 static void bench_init(struct bench *b, const struct shape *s)
 {
 	struct phyr_pgtbl_config c = config_of(s);
 
 	b->shape = s;
-	tenv_init(&b->t, NULL);
-	b->t.env.phys_delta = s->addr; /* so tables have high addresses, too */
+	tenv_init(&b->t, env_of(s));
+	b->t.env.phys_delta += s->addr; /* so tables have high addresses, too */
 	assert_int_equal(phyr_pgtbl_create(&b->t.env, &c, &b->pt), 0);
 	phyr_gather_init(&b->g);
 	b->granule = UINT64_C(1) << (s->granule_lg2 ? s->granule_lg2 : 12);
@@ -342,21 +349,30 @@ static void refused(const struct phyr_pgtbl_config *c)
 	refused_for(c, "");
 }
 
+static bool has_granule(enum phyr_pgtbl_format format, unsigned granule_lg2)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
+		if (shapes[i].format == format &&
+		    (shapes[i].granule_lg2 ? shapes[i].granule_lg2 : 12) == granule_lg2)
+			return true;
+	return false;
+}
+
 static void granules(void **state)
 {
-	static const unsigned bad[] = {1, 11, 13, 15, 17, 64};
-
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
 		struct phyr_pgtbl_config c = config_of(&shapes[i]);
-		bool arm = c.format == PHYR_PGTBL_ARM64_S1 || c.format == PHYR_PGTBL_ARM64_S2;
 
-		for (size_t n = 0; n < ARRAY_SIZE(bad); n++)
-			c.granule_lg2 = bad[n], refused(&c);
-		if (!arm) {
-			c.granule_lg2 = 14, refused(&c);
-			c.granule_lg2 = 16, refused(&c);
-		}
+		for (c.granule_lg2 = 0; c.granule_lg2 <= 64; c.granule_lg2++)
+			if (!has_granule(c.format, c.granule_lg2 ? c.granule_lg2 : 12))
+				refused(&c);
 	}
+}
+
+/* Whether all accesses can be made to snoop. */
+static bool snoops(enum phyr_pgtbl_format format)
+{
+	return format == PHYR_PGTBL_VTDSS || format == PHYR_PGTBL_AMDV1;
 }
 
 /* Fewest and most levels, widest addresses, and what only some formats have. */
@@ -367,7 +383,6 @@ static void choices(void **state)
 		struct phyr_pgtbl_config c;
 		unsigned oa = lg2_u64(shapes[i].addr) + 1;
 		bool arm = good.format == PHYR_PGTBL_ARM64_S1 || good.format == PHYR_PGTBL_ARM64_S2;
-		bool snoops = good.format == PHYR_PGTBL_VTDSS || good.format == PHYR_PGTBL_AMDV1;
 
 		c = good, c.levels = 7, refused(&c);
 		if (good.format != PHYR_PGTBL_AMDV1)
@@ -376,7 +391,7 @@ static void choices(void **state)
 		c = good, c.oa_bits = good.granule_lg2 ? good.granule_lg2 : 12, refused(&c);
 		c = good, c.page_sizes = KIB(2) | TOP(60), refused(&c);
 		c = good, c.bbm = arm ? 3 : 1, refused(&c);
-		if (!snoops)
+		if (!snoops(good.format))
 			c = good, c.force_snoop = true, refused(&c);
 		c = good, c.dirty = c.noncoherent = true, refused_for(&c, "dirty");
 	}
@@ -404,7 +419,7 @@ static void how_it_changes(void **state)
 			bool hitless = !arm || c.bbm == 2;
 			struct phyr_pgtbl *pt;
 
-			assert_int_equal(phyr_pgtbl_create(NULL, &c, &pt), 0);
+			assert_int_equal(phyr_pgtbl_create(env_of(&shapes[i]), &c, &pt), 0);
 			assert_int_equal(phyr_pgtbl_change(pt),
 					 hitless ? PHYR_CHANGE_HITLESS : PHYR_CHANGE_IDLE);
 			phyr_pgtbl_destroy(pt);
@@ -420,9 +435,9 @@ static void rights_with_choices(void **state)
 		struct bench b = {.shape = &shapes[i]};
 
 		c.dirty = true;
-		c.force_snoop = c.format == PHYR_PGTBL_VTDSS || c.format == PHYR_PGTBL_AMDV1;
-		tenv_init(&b.t, NULL);
-		b.t.env.phys_delta = b.shape->addr;
+		c.force_snoop = snoops(c.format);
+		tenv_init(&b.t, env_of(b.shape));
+		b.t.env.phys_delta += b.shape->addr;
 		assert_int_equal(phyr_pgtbl_create(&b.t.env, &c, &b.pt), 0);
 		phyr_gather_init(&b.g);
 		b.granule = b.shape->sizes & -b.shape->sizes;
