@@ -63,7 +63,8 @@ static int open_file(struct phyr *p, const char *name)
 
 static int get_machine(struct phyr *p)
 {
-	struct phyr_sim_config config = {.size = sizeof(config)};
+	/* Narrow addresses, that tables of each format can hold. */
+	struct phyr_sim_config config = {.size = sizeof(config), .oa_bits = 40};
 	int err;
 
 	p->sim = p->opts.sim;

@@ -36,17 +36,18 @@ enum phyr_sim_scatter {
 struct phyr_sim_config {
 	size_t size;           /**< sizeof(struct phyr_sim_config) */
 	uint64_t memory;       /**< bytes of physical memory that can be pinned at once, whole
-					    pages, at most 16 TiB; 0: 64 GiB. Only what is pinned costs
+					    pages, at most 16 TiB, and a quarter of what oa_bits
+					    reach; 0: 64 GiB. Only what is pinned costs
 					    anything, but for 8 bytes each 2 MiB. */
-	uint64_t table_memory; /**< bytes for tables and rings, whole pages, at most 1 TiB;
-					    0: 4 GiB. Only address space until it is used. */
+	uint64_t table_memory; /**< bytes for tables and rings, whole pages, at most 1 TiB,
+					    and half of what oa_bits reach; 0: 4 GiB. Only address space until it is used. */
 	enum phyr_sim_scatter scatter;
 	uint64_t seed;          /**< of the scattering: the same seed and the same pins give the
 					    same physical pages */
 	bool stepped;           /**< no thread: devices run in phyr_sim_step() only */
 	unsigned iotlb_entries; /**< rounded up to a power of two, at most 2^24; 0: 4096 */
 	unsigned aw_bits;       /**< iova width of the IOMMU: 39, 48, 57 or 64; 0: 48 */
-	unsigned oa_bits; /**< physical address width that its tables may use, 46 to 52; 0: 46 */
+	unsigned oa_bits; /**< physical address width that its tables may use, 40 to 52; 0: 46 */
 	unsigned formats; /**< OR of 1 << enum phyr_pgtbl_format that it walks; 0: all */
 	unsigned bbm;     /**< Arm tables: FEAT_BBM's level, 0 to 2 */
 	bool noncoherent; /**< it does not snoop: see phyr_sim_iommu() */

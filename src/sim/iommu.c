@@ -42,7 +42,7 @@ static bool read_entry(void *arg, uint64_t addr, uint64_t *entry)
 	uint64_t len = sizeof(*entry);
 	const uint64_t *cpu;
 
-	if (addr >= SIM_TABLES_START)
+	if (addr >= sim->tables.start)
 		return phyr_sim_tables_read(&sim->tables, addr, entry);
 	cpu = phyr_sim_to_cpu(sim, addr, &len);
 	if (!cpu)
@@ -291,8 +291,8 @@ const char *phyr_sim_iommu_check(const struct phyr_sim_config *c)
 	if (c->aw_bits && c->aw_bits != 39 && c->aw_bits != 48 && c->aw_bits != 57 &&
 	    c->aw_bits != 64)
 		return "aw_bits: 39, 48, 57 or 64";
-	if (c->oa_bits && (c->oa_bits < SIM_OA_BITS || c->oa_bits > 52))
-		return "oa_bits: 46 to 52";
+	if (c->oa_bits && (c->oa_bits < SIM_OA_BITS_MIN || c->oa_bits > 52))
+		return "oa_bits: 40 to 52";
 	if (c->formats & ~SIM_FORMATS)
 		return "formats: 1 << enum phyr_pgtbl_format each";
 	if (c->bbm > 2)

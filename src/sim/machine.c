@@ -16,22 +16,29 @@
 /* Why settings won't do; NULL: they will. */
 static const char *check(const struct phyr_sim_config *c)
 {
-	if (c->memory % SIM_PAGE || c->memory > SIM_PINNED_MAX)
-		return "memory: whole pages, 16 TiB at most";
-	if (c->table_memory % SIM_PAGE || c->table_memory > SIM_TABLES_MAX)
-		return "table_memory: whole pages, 1 TiB at most";
+	const char *hint = phyr_sim_iommu_check(c);
+	uint64_t start;
+
+	if (hint)
+		return hint;
+	start = sim_tables_start(c->oa_bits);
+	if (c->memory % SIM_PAGE || c->memory > start / 2)
+		return "memory: whole pages, 16 TiB at most; less where oa_bits is below 46";
+	if (c->table_memory % SIM_PAGE || c->table_memory > min_u64(start, SIM_TABLES_MAX))
+		return "table_memory: whole pages, 1 TiB at most; less where oa_bits is 40";
 	if ((unsigned)c->scatter > PHYR_SIM_LINEAR)
 		return "scatter: no such setting";
 	if (c->iotlb_entries > IOTLB_MAX)
 		return "iotlb_entries: 2^24 at most";
-	return phyr_sim_iommu_check(c);
+	return NULL;
 }
 
 static int make_parts(struct phyr_sim *sim, const struct phyr_sim_config *config)
 {
 	if (phyr_sim_memory_init(&sim->memory, config))
 		return -ENOMEM;
-	if (phyr_sim_tables_init(&sim->tables, config->table_memory, config->noncoherent))
+	if (phyr_sim_tables_init(&sim->tables, sim_tables_start(config->oa_bits),
+				 config->table_memory, config->noncoherent))
 		goto no_tables;
 	if (phyr_sim_iommu_init(&sim->iommu, config))
 		goto no_iommu;
@@ -47,7 +54,7 @@ no_tables:
 
 void *phyr_sim_to_cpu(struct phyr_sim *sim, phyr_addr_t addr, uint64_t *len)
 {
-	if (addr >= SIM_TABLES_START)
+	if (addr >= sim->tables.start)
 		return phyr_sim_tables_to_cpu(&sim->tables, addr, len);
 	return phyr_sim_memory_to_cpu(&sim->memory, addr, len);
 }

@@ -258,15 +258,15 @@ static void make_env(struct sim_tables *t)
 	t->env.free = free_object;
 	t->env.lock_init = init_lock;
 	t->env.lock_fini = fini_lock;
-	t->env.phys_delta = SIM_TABLES_START - (uint64_t)(uintptr_t)t->cpu;
+	t->env.phys_delta = t->start - (uint64_t)(uintptr_t)t->cpu;
 	t->env.report = NULL;
 	if (t->shadow.copy)
 		t->env.flush_lines = flush_lines;
 }
 
-int phyr_sim_tables_init(struct sim_tables *t, uint64_t size, bool shadowed)
+int phyr_sim_tables_init(struct sim_tables *t, uint64_t start, uint64_t size, bool shadowed)
 {
-	*t = (struct sim_tables){.nr_pages = size / SIM_PAGE};
+	*t = (struct sim_tables){.start = start, .nr_pages = size / SIM_PAGE};
 	pthread_mutex_init(&t->lock, NULL);
 	t->pages = map_lazily(t->nr_pages * sizeof(*t->pages));
 	t->dirty = calloc((t->nr_pages + REGION_PAGES - 1) / REGION_PAGES, sizeof(*t->dirty));
@@ -298,9 +298,9 @@ static bool is_live(const struct sim_tables *t, uint64_t page)
 
 void *phyr_sim_tables_to_cpu(const struct sim_tables *t, phyr_addr_t addr, uint64_t *len)
 {
-	uint64_t at = addr - SIM_TABLES_START, have = SIM_PAGE - (addr & (SIM_PAGE - 1));
+	uint64_t at = addr - t->start, have = SIM_PAGE - (addr & (SIM_PAGE - 1));
 
-	if (addr < SIM_TABLES_START || !is_live(t, at / SIM_PAGE))
+	if (addr < t->start || !is_live(t, at / SIM_PAGE))
 		return NULL;
 	while (have < *len && is_live(t, (at + have) / SIM_PAGE))
 		have += SIM_PAGE;
@@ -310,9 +310,9 @@ void *phyr_sim_tables_to_cpu(const struct sim_tables *t, phyr_addr_t addr, uint6
 
 bool phyr_sim_tables_read(const struct sim_tables *t, phyr_addr_t addr, uint64_t *value)
 {
-	uint64_t at = addr - SIM_TABLES_START;
+	uint64_t at = addr - t->start;
 
-	if (addr < SIM_TABLES_START || !is_live(t, at / SIM_PAGE))
+	if (addr < t->start || !is_live(t, at / SIM_PAGE))
 		return false;
 	/* Pairs with the release store of whoever wrote it: what it leads to is complete. */
 	*value = t->shadow.copy ? phyr_sim_shadow_read(&t->shadow, at)

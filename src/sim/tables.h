@@ -33,6 +33,7 @@ struct sim_tables {
 	struct phyr_env env;
 	struct sim_book book;
 	pthread_mutex_t lock; /* taken last */
+	uint64_t start;       /* physical address of the stretch */
 	char *cpu;            /* the stretch, aligned to 1 GiB or its own size */
 	uint64_t nr_pages;
 	uint64_t used_pages;
@@ -45,7 +46,7 @@ struct sim_tables {
 };
 
 /* @shadowed: with a shadow, and flush_lines that writes to it. 0 or -ENOMEM. */
-int phyr_sim_tables_init(struct sim_tables *tables, uint64_t size, bool shadowed);
+int phyr_sim_tables_init(struct sim_tables *tables, uint64_t start, uint64_t size, bool shadowed);
 void phyr_sim_tables_fini(struct sim_tables *tables);
 
 /* As phyr_sim_memory_to_cpu(); NULL where nothing is given out. */

@@ -143,6 +143,35 @@ static struct phyr_soft_info info_of(const struct phyr_sim_config *config)
 
 #define INFO(...) info_of(&(struct phyr_sim_config){sizeof(struct phyr_sim_config), __VA_ARGS__})
 
+/* Where addresses are narrow, so are those of the memory that tables are made of. */
+static void tables_within_reach(void **state)
+{
+	static const struct {
+		unsigned oa_bits;
+		uint64_t first;
+	} of[] = {{40, 0x8000000000},
+		  {44, 0x80000000000},
+		  {45, 0x100000000000},
+		  {46, 0x200000000000},
+		  {52, 0x200000000000}};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		const struct phyr_sim_config c = {
+			.size = sizeof(c), .stepped = true, .oa_bits = of[i].oa_bits};
+		struct phyr_sim *sim = NULL;
+		uint64_t phys, len = 8;
+		uint64_t *table;
+
+		assert_int_equal(phyr_sim_create(&c, &sim), 0);
+		table = rig_table(sim, &phys);
+		assert_int_equal(phys, of[i].first);
+		assert_ptr_equal(phyr_sim_space(sim)->to_cpu(phyr_sim_space(sim), phys, &len),
+				 table);
+		phyr_sim_env(sim)->free_pages(phyr_sim_env(sim), table, PAGE);
+		phyr_sim_destroy(sim);
+	}
+}
+
 static void info_says_what_there_is(void **state)
 {
 	struct phyr_soft_info info = INFO(.memory = MIB, .stepped = true);
@@ -581,6 +610,7 @@ static void fault_log_counts_and_wraps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_within_reach),
 		cmocka_unit_test(info_says_what_there_is),
 		cmocka_unit_test(set_table_refuses),
 		cmocka_unit_test(walks_vtdss),

@@ -31,8 +31,9 @@ static int failed(const struct trial *s, const char *what, int err)
 static int make_machine(struct trial *s)
 {
 	const struct io_opts *o = s->run->opts;
+	/* Narrow addresses, that tables of each format can hold. */
 	struct phyr_sim_config config = {
-		.size = sizeof(config), .scatter = o->scatter, .seed = o->seed};
+		.size = sizeof(config), .scatter = o->scatter, .seed = o->seed, .oa_bits = 40};
 	int err = o->pci ? 0 : phyr_sim_create(&config, &s->sim);
 
 	return err ? failed(s, "simulated machine", err) : 0;
