@@ -93,7 +93,7 @@ struct phyr_soft_config {
 	enum phyr_pgtbl_format format;
 	uint64_t page_sizes; /**< 0: all that the hardware and format have */
 	unsigned levels; /**< 0: the format's usual, or the hardware's most where that is less */
-	unsigned granule_lg2; /**< Arm: 12, 14 or 16; 0: 12 */
+	unsigned granule_lg2; /**< Arm: 12, 14 or 16; 0: the format's usual, 12 */
 	bool dirty;           /**< devices' writes set dirty bits */
 	bool force_snoop;     /**< every access snoops: VT-d second stage and AMD */
 };

@@ -215,7 +215,10 @@ SOFT_FORMAT(arm64_s2_16k);
 SOFT_FORMAT(arm64_s2_16k_lpa2);
 SOFT_FORMAT(arm64_s2_64k);
 
-/* The formats, the one that is taken first when nobody chooses first. */
+/*
+ * The formats, the one that is taken first when nobody chooses first; of each its granules, its usual one
+ * first.
+ */
 static const struct soft_format {
 	enum phyr_pgtbl_format format;
 	unsigned granule_lg2;
@@ -261,11 +264,16 @@ static bool has_granule(const struct phyr_soft_info *info, unsigned granule_lg2)
 				 : info->granules >> granule_lg2 & 1;
 }
 
+/* Whether a row's granule is the one to take: the wanted one, or where none is the format's usual. */
+static bool is_granule_wanted(const struct soft_format *f, unsigned wanted)
+{
+	return wanted ? f->granule_lg2 == wanted : f == formats || f[-1].format != f->format;
+}
+
 /* Choose a format that hardware and caller agree on. */
 static int choose_format(struct soft *soft, const struct phyr_soft_config *config,
 			 const struct phyr_soft_info *info)
 {
-	unsigned granule_lg2 = config->granule_lg2 ? config->granule_lg2 : 12;
 	bool known = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
@@ -275,17 +283,18 @@ static int choose_format(struct soft *soft, const struct phyr_soft_config *confi
 		    !(info->formats >> f->format & 1))
 			continue;
 		known = true;
-		if (f->granule_lg2 != granule_lg2 ||
-		    (is_arm(f->format) && !has_granule(info, granule_lg2)))
+		if (!is_granule_wanted(f, config->granule_lg2) ||
+		    (is_arm(f->format) && !has_granule(info, f->granule_lg2)))
 			continue;
 		soft->iommu.ops = info->oa_bits > 48 && f->wide ? f->wide : f->ops;
 		soft->table.format = f->format;
-		soft->table.granule_lg2 = granule_lg2;
+		soft->table.granule_lg2 = f->granule_lg2;
 		soft->table.levels = (unsigned)min_u64(f->levels, info->levels);
 		return 0;
 	}
 	if (known)
-		return not_there(soft, granule_lg2, "granule_lg2", info->granules,
+		return not_there(soft, config->granule_lg2 ? config->granule_lg2 : 12,
+				 "granule_lg2", info->granules,
 				 "the hardware does not have this granule in such a format");
 	return not_there(soft, (uint64_t)config->format, "format", info->formats,
 			 "the hardware does not walk this format");
