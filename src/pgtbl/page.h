@@ -13,10 +13,10 @@
 #include "list/peek.h"
 #include "pgtbl/walk.h"
 
-/* Addresses whose bits lie apart, or entries that carry another mark until their line is written back. */
+/* Addresses whose bits lie apart, or a table of which struct phyr_pgtbl says so. */
 PGTBL_INLINE bool page_is_unusual(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt)
 {
-	return d->fold_from || unlikely(pt->noncoherent);
+	return d->fold_from || unlikely(pt->unusual);
 }
 
 /* Go down a level. False: the entry leads to no table, or to one in an unusual way. */

@@ -102,6 +102,7 @@ int phyr_pgtbl_create_quietly(struct phyr_env *env, const struct phyr_pgtbl_conf
 	setup.phys_delta = env->phys_delta;
 	setup.wide = pgtbl_wide_stores();
 	setup.noncoherent = config->noncoherent;
+	setup.unusual = setup.noncoherent || setup.granule != setup.table_size;
 	err = make_root(&setup, why);
 	if (err)
 		return err;

@@ -34,6 +34,7 @@ struct phyr_pgtbl {
 	unsigned top;  /* level of the root; 0 is the granule's */
 	bool wide;     /* 16-byte stores are atomic here */
 	bool noncoherent; /* lines that were written must be written back */
+	bool unusual;     /* that, or the granule is several entries: nothing for page.h */
 	bool dirty;       /* hardware marks leaves that it writes by */
 	uint8_t change;   /* enum phyr_pgtbl_change */
 	uint8_t bbm;
