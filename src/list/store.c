@@ -318,7 +318,7 @@ static struct place seek_word(const struct phyr_list *list, const struct block *
 	if (block && block->next) {
 		unsigned n = marks_before(block, skip);
 
-		word += n * MARK_WORDS;
+		word += (size_t)n * MARK_WORDS;
 		skip -= n ? block->marks[n - 1] : 0;
 	}
 	word = words_pass(word, store_words_end(list, block), &skip);

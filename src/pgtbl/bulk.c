@@ -12,7 +12,7 @@
  * Stores come in rows without a branch between them, whether a run is as long or not: most runs end in
  * the first, nearly all others in one more.
  */
-#define LAY_PAGES 8u
+#define LAY_PAGES ((uint64_t)8)
 #define LAY_FIRST (2 * LAY_PAGES)
 #define LAY_MORE  (6 * LAY_PAGES)
 _Static_assert(LAY_MORE <= BULK_TOO_MANY && LAY_FIRST <= BULK_TOO_MANY,

@@ -10,10 +10,11 @@ PGTBL_INLINE bool reclaim_entry(const struct pgtbl_desc *d, struct phyr_pgtbl *p
 				struct pgtbl_walk *w, uint64_t last, struct pgtbl_dirty *lines,
 				struct phyr_gather *gather)
 {
-	uint64_t *entry = walk_entry(d, w), e = load_acquire(entry), size = desc_size(d, w->low);
+	uint64_t *entry = walk_entry(d, w), e = load_acquire(entry), size;
 
 	if (!w->low || !desc_is_table(d, e, w->low))
 		return false;
+	size = desc_size(d, w->low);
 	if (w->iova & (size - 1) || last - w->iova < size - 1) {
 		if (w->low == 1) /* a table of leaves, of which others have a part */
 			return false;

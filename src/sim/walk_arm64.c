@@ -33,17 +33,16 @@
 #include "core/bits.h"
 #include "sim/walk.h"
 
-#define V       ((uint64_t)1 << 0)
-#define T       ((uint64_t)1 << 1)
-#define NS      ((uint64_t)1 << 5)
-#define S1_USER ((uint64_t)1 << 6) /* AP[1] */
-#define S1_RO   ((uint64_t)1 << 7) /* AP[2] */
-#define S2_R    ((uint64_t)1 << 6) /* S2AP[0] */
-#define S2_W    ((uint64_t)1 << 7) /* S2AP[1] */
-#define AF      ((uint64_t)1 << 10)
-#define BIT_11  ((uint64_t)1 << 11) /* nG; RES0 in stage 2 */
-#define DBM     ((uint64_t)1 << 51)
-#define CONT    ((uint64_t)1 << 52)
+#define V        ((uint64_t)1 << 0)
+#define T        ((uint64_t)1 << 1)
+#define NS       ((uint64_t)1 << 5)
+#define MAY_READ ((uint64_t)1 << 6) /* stage 1: AP[1], for users; stage 2: S2AP[0] */
+#define S1_RO    ((uint64_t)1 << 7) /* AP[2] */
+#define S2_W     ((uint64_t)1 << 7) /* S2AP[1] */
+#define AF       ((uint64_t)1 << 10)
+#define BIT_11   ((uint64_t)1 << 11) /* nG; RES0 in stage 2 */
+#define DBM      ((uint64_t)1 << 51)
+#define CONT     ((uint64_t)1 << 52)
 
 #define TABLE_NO_USER  ((uint64_t)1 << 61) /* APTable[0] */
 #define TABLE_NO_WRITE ((uint64_t)1 << 62) /* APTable[1] */
@@ -195,7 +194,7 @@ static void take_access(const struct sim_regime *r, uint64_t raw, struct sim_ent
 {
 	bool updates = r->table.dirty, tracked = updates && raw & DBM;
 	bool write = is_stage2(r) ? raw & S2_W : !(raw & S1_RO);
-	bool read = raw & (is_stage2(r) ? S2_R : S1_USER);
+	bool read = raw & MAY_READ;
 
 	out->used = updates ? raw | AF : raw;
 	out->written = out->used;

@@ -173,17 +173,18 @@ static bool run_case(const struct bench_case *c, struct result *r)
 static bool run_often(const struct bench_case *c, struct result *r)
 {
 	double ns[MAX_RUNS], ratio[MAX_RUNS], least = 0;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < nr_runs; i++) {
+	do {
 		if (!run_case(c, r))
 			return false;
 		ns[i] = r->ns;
 		ratio[i] = r->ratio;
 		least = i && least < r->min_ns ? least : r->min_ns;
-	}
-	r->ns = median(ns, nr_runs);
+	} while (++i < nr_runs);
+	r->ns = median(ns, i);
 	r->min_ns = least;
-	r->ratio = median(ratio, nr_runs);
+	r->ratio = median(ratio, i);
 	return true;
 }
 

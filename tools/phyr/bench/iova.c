@@ -159,11 +159,12 @@ static void replace_teardown(void *state)
 	struct state *s = state;
 	struct phyr_iova_stats stats;
 	double hits, misses;
+	uint64_t ideal;
 
 	phyr_iova_get_stats(s->iova, &stats);
+	ideal = (stats.live_bytes + leaf - 1) / leaf;
 	bench_note("highest_over_live", (double)stats.highest / (double)stats.live_bytes);
-	bench_note("leaf_tables_over_ideal",
-		   (double)leaf_tables(s) / (double)((stats.live_bytes + leaf - 1) / leaf));
+	bench_note("leaf_tables_over_ideal", (double)leaf_tables(s) / (double)ideal);
 	bench_note("live_share", (double)stats.live_bytes / (double)stats.total_bytes);
 	hits = (double)(stats.cache_hits - s->before.cache_hits);
 	misses = (double)(stats.cache_misses - s->before.cache_misses);

@@ -52,7 +52,7 @@ static void short_runs(phyr_addr_t *pages)
 	uint64_t rng = 3, at = 16 * GIB, ones = SHORT_PAIRS + 1, twos = SHORT_PAIRS;
 
 	for (size_t i = 0; i < GIB_PAGES; at += (1 + rng_below(&rng, 64)) << PHYR_PAGE_LG2) {
-		bool two = rng_below(&rng, ones + twos) < twos;
+		unsigned two = rng_below(&rng, ones + twos) < twos;
 
 		for (unsigned k = 0; k <= two; k++, at += PHYR_PAGE_SIZE)
 			pages[i++] = at;
@@ -439,9 +439,11 @@ static void threads_round(void *state)
 #define CALL  "call", LIMIT_L1
 #define PAIR  "pair", LIMIT_L1
 
-#define ROW(id, name, unit, what, units, setup, prepare, round)                            \
-	{                                                                                  \
-		"pgtbl/" name, unit, ARG(id, what), units, setup, prepare, round, teardown \
+/* As macros above stand for a unit and its limit, these are two arguments in the second turn only. */
+#define ROW(...) ROW_OF(__VA_ARGS__)
+#define ROW_OF(id, name, unit, limit, what, units, setup, prepare, round)                         \
+	{                                                                                         \
+		"pgtbl/" name, unit, limit, ARG(id, what), units, setup, prepare, round, teardown \
 	}
 
 /* The rows of a format, as a table. */
