@@ -209,7 +209,9 @@ struct phyr_pgtbl_idle {
  * start or end at it. A leaf that it lies in is cut into the largest smaller ones that fit; they are
  * as dirty as it was.
  *
- * @param iova    a multiple of the granule; where a map call began or ended already, nothing happens
+ * @param iova    a multiple of the granule; where a map call began or ended already, nothing happens.
+ *                Where none begins, the granule before it is looked at, too: threads that are to be
+ *                disjoint leave both to the call
  * @param idle    for what cannot be changed hitless; NULL: -EOPNOTSUPP then
  * @param gather  as in phyr_pgtbl_unmap(): sync it before the parts are treated apart
  *

@@ -140,6 +140,8 @@ static void use(struct worker *w, uint64_t iova, uint64_t len)
 	map(w, iova, addr, len);
 	write_at(w, iova, len, at);
 	check(w, iova, addr, len);
+	/* An edge already: a neighbour's tables, which may go meanwhile, are not looked at. */
+	CHECK(w, !phyr_pgtbl_cut(pt, iova, &idle, &w->g));
 	CHECK(w, !phyr_pgtbl_promote(pt, iova, len, &idle, &w->g, &leaves));
 	check(w, iova, addr, len);
 	CHECK(w, !phyr_pgtbl_cut(pt, iova + edge, &idle, &w->g));
