@@ -134,6 +134,33 @@ static void single_calls(void **state)
 	tenv_fini(&t);
 }
 
+/* A run that fills a block and fails at the next: the list is as before, and goes on from there. */
+static void goes_on_after_blocks(void **state)
+{
+	const uint64_t huge = -(uint64_t)(BLOCK_WORDS + 3) * PAGE;
+	struct phyr_list list, was;
+	struct tenv t;
+
+	tenv_init(&t, NULL);
+	phyr_list_init(&list, &t.env, NULL);
+	assert_int_equal(phyr_list_append_pages(&list, pages, BLOCK_WORDS), 0);
+	assert_int_equal(phyr_list_append(&list, PAGE, huge), 0);
+	assert_int_equal(list.nr_words, BLOCK_WORDS);
+	was = list;
+	tenv_restart(&t);
+	t.fail_at = 3; /* a block, a node over it, another block */
+	assert_int_equal(phyr_list_append(&list, 0, PAGE), -ENOMEM);
+	assert_int_equal(list.nr_before, 0);
+	assert_int_equal(list.nr_words, BLOCK_WORDS);
+	assert_int_equal(list.nr_blocks, was.nr_blocks);
+	t.fail_at = 0;
+	assert_int_equal(phyr_list_append(&list, 0, PAGE), 0);
+	assert_true(list.nr_words > 2 * BLOCK_WORDS);
+	assert_pages(&list, BLOCK_WORDS);
+	phyr_list_fini(&list);
+	tenv_fini(&t);
+}
+
 struct way {
 	const char *call;
 	int (*append)(struct phyr_list *list, size_t first, size_t nr);
@@ -302,7 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(single_calls),          cmocka_unit_test(page_arrays),
 		cmocka_unit_test(range_arrays),          cmocka_unit_test(third_level),
-		cmocka_unit_test(one_run_of_many_words),
+		cmocka_unit_test(one_run_of_many_words), cmocka_unit_test(goes_on_after_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, fill_arrays, NULL);
