@@ -5,7 +5,10 @@
 
 #include "pgtbl/table.h"
 
-/* Put a chain of cut-off tables in front of another; its end is looked for. */
+/*
+ * Put a chain of cut-off tables in front of another; its end is looked for. None of front may be intact
+ * (PGTBL_LINK_INTACT): what a promotion gathered is synced by itself.
+ */
 static inline uint64_t gather_chain(uint64_t front, uint64_t back)
 {
 	uint64_t *table, link;

@@ -15,6 +15,10 @@
 #include "core/env.h"
 #include "core/order.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "entries are read and written as they lie: a little-endian CPU is needed"
+#endif
+
 #define PGTBL_MAX_LEVELS 6
 
 struct pgtbl_ops;
@@ -85,8 +89,8 @@ static inline void pgtbl_flush(struct phyr_pgtbl *pt, uint64_t *p, size_t n)
 }
 
 /*
- * A zeroed table of that many bytes, counted; NULL: no memory, or it lies where no entry can lead. Then *beyond, if
- * asked for, is where it lay; else it is left alone.
+ * A zeroed table of that many bytes, counted; NULL: no memory, or it lies where no entry can lead.
+ * Then *beyond, if asked for, is where it lay; else it is left alone.
  */
 uint64_t *phyr_pgtbl_table_alloc(struct phyr_pgtbl *pt, size_t size, uint64_t *beyond);
 void phyr_pgtbl_table_free(struct phyr_pgtbl *pt, uint64_t *table, size_t size);
