@@ -3,6 +3,7 @@
 #include "pgtbl/bulk.h"
 
 #include "list/peek.h"
+#include "pgtbl/coded.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -28,6 +29,7 @@ struct limits {
 	uint64_t pages;      /* at most so many */
 	uint64_t coded;      /* as in struct phyr_pgtbl */
 	uint64_t leaf_sizes;
+	bool all_sizes; /* they and coded are what CODED_PAGES take */
 };
 
 /* Whether a run of n pages from addr on is short, and cannot be part of a larger leaf; at: its place. */
@@ -84,28 +86,27 @@ PGTBL_INLINE void lay(uint64_t *to, uint64_t addr, uint64_t n)
 }
 
 /*
- * The same where a leaf's size is coded in the address bits below it (struct pgtbl_desc,
- * cluster_coded): leaves as large as they can be, all entries of each alike.
+ * The same where a leaf's size is coded. A longer run whose leaves cannot have more than CODED_PAGES is
+ * many short ones: no leaf lies across a multiple of that.
  */
-static void lay_coded(const struct limits *limits, uint64_t *to, uint64_t iova, uint64_t addr,
-		      uint64_t n)
+PGTBL_INLINE void lay_coded(const struct limits *limits, uint64_t *to, uint64_t iova, uint64_t addr,
+			    uint64_t n)
 {
-	while (n) {
-		uint64_t aligned = (iova | addr) & -(iova | addr);
-		uint64_t fits =
-			((aligned << 1) - 1) & (((uint64_t)2 << (lg2_u64(n) + PHYR_PAGE_LG2)) - 1);
-		uint64_t size = (uint64_t)1 << lg2_u64(limits->leaf_sizes & fits);
-		uint64_t pages = size >> PHYR_PAGE_LG2, value = addr;
+	uint64_t i;
 
-		if (pages > 1)
-			value |= (size / 2 - PHYR_PAGE_SIZE) | limits->coded;
-		for (uint64_t i = 0; i < pages; i += 2)
-			to[i] = to[i + 1] = value;
-		to += pages;
-		iova += size;
-		addr += size;
-		n -= pages;
+	if (likely(n <= CODED_PAGES && limits->all_sizes)) {
+		coded_lay_short(to, iova, addr, n);
+		return;
 	}
+	if (unlikely(!((addr ^ iova) & CODED_INSIDE) || !limits->all_sizes)) {
+		coded_lay_any(to, limits->leaf_sizes, limits->coded, iova, addr, n);
+		return;
+	}
+	i = CODED_PAGES - (iova >> PHYR_PAGE_LG2 & (CODED_PAGES - 1));
+	coded_lay_short(to, iova, addr, i);
+	for (; i < n; i += CODED_PAGES)
+		coded_lay_short(to + i, iova + (i << PHYR_PAGE_LG2), addr + (i << PHYR_PAGE_LG2),
+				min_u64(n - i, CODED_PAGES));
 }
 
 /* Lay out words. Returns how many; *nr: their pages. */
@@ -121,7 +122,7 @@ PGTBL_INLINE size_t lay_words(uint64_t *to, const struct limits *limits, const u
 
 		if (!takes(limits, at, addr, n, coded))
 			break;
-		if (coded && n > 1 && !((addr ^ iova) & (limits->larger - 1)))
+		if (coded)
 			lay_coded(limits, to + at, iova, addr, n);
 		else
 			lay(to + at, addr, n);
@@ -202,6 +203,7 @@ unsigned phyr_pgtbl_bulk_take(struct pgtbl_bulk *b, const struct phyr_pgtbl *pt,
 		.pages = min_u64(BULK_PAGES, cur->left >> PHYR_PAGE_LG2),
 		.coded = pt->coded,
 		.leaf_sizes = pt->leaf_sizes,
+		.all_sizes = !(~pt->leaf_sizes & CODED_SIZES) && pt->coded == CODED_MARK,
 	};
 	const struct phyr_range *ranges;
 	const uint64_t *words;
