@@ -139,6 +139,32 @@ PGTBL_INLINE bool fill_ranges_batch(const struct pgtbl_desc *d, uint64_t *to,
 	return true;
 }
 
+/* The lower halves of four addresses. */
+PGTBL_INLINE __m128 fill_four_low(const struct phyr_range *ranges)
+{
+	const __m128i *r = (const __m128i *)(const void *)ranges;
+	__m128i a = _mm_unpacklo_epi64(_mm_loadu_si128(r), _mm_loadu_si128(r + 1));
+	__m128i b = _mm_unpacklo_epi64(_mm_loadu_si128(r + 2), _mm_loadu_si128(r + 3));
+
+	return _mm_shuffle_ps(_mm_castsi128_ps(a), _mm_castsi128_ps(b), _MM_SHUFFLE(2, 0, 2, 0));
+}
+
+/*
+ * Whether one of the pairs in a batch of ranges, each a page, may be neighbours in memory. Only the lower
+ * halves of addresses are looked at: that no more than the upper ones differ is rare, and yes is always
+ * safe to say.
+ */
+PGTBL_INLINE bool fill_ranges_pair(const struct phyr_range *r)
+{
+	const __m128i page = _mm_set1_epi32((int)PHYR_PAGE_SIZE);
+	__m128 a = fill_four_low(r), b = fill_four_low(r + 4);
+	__m128 even = _mm_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0));
+	__m128 odd = _mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1));
+	__m128i next = _mm_add_epi32(_mm_castps_si128(even), page);
+
+	return _mm_movemask_epi8(_mm_cmpeq_epi32(next, _mm_castps_si128(odd)));
+}
+
 PGTBL_INLINE void fill_zero_batch(uint64_t *to)
 {
 	__m128i *p = (__m128i *)to;
@@ -156,6 +182,11 @@ PGTBL_INLINE bool fill_ranges_batch(const struct pgtbl_desc *d, uint64_t *to,
 				    const struct phyr_range *ranges, uint64_t flags, uint64_t over)
 {
 	return false;
+}
+
+PGTBL_INLINE bool fill_ranges_pair(const struct phyr_range *r)
+{
+	return true;
 }
 #endif
 

@@ -350,14 +350,16 @@ PGTBL_INLINE int map_spans(const struct pgtbl_desc *d, struct pgtbl_mapper *m)
 	}
 }
 
-/* Whether one of a batch of ranges, each a page, is followed by the next in memory. */
-PGTBL_INLINE bool map_ranges_follow(const struct phyr_range *r)
+/*
+ * Whether a larger leaf may begin in a batch of ranges, each a page, whose first iova is a multiple of the
+ * batch. One that has more pages can only begin with the first; others, with an even one.
+ */
+PGTBL_INLINE bool map_larger_begins(const struct phyr_pgtbl *pt, uint64_t iova,
+				    const struct phyr_range *r)
 {
-	bool any = false;
-
-	for (unsigned i = 0; i < FILL_BATCH; i++)
-		any |= r[i].addr + PHYR_PAGE_SIZE == r[i + 1].addr;
-	return any;
+	if (pt->larger <= FILL_BATCH * PHYR_PAGE_SIZE)
+		return fill_ranges_pair(r);
+	return !((iova | r->addr) & (pt->larger - 1)) && r[1].addr == r->addr + PHYR_PAGE_SIZE;
 }
 
 /*
@@ -367,12 +369,12 @@ PGTBL_INLINE bool map_ranges_follow(const struct phyr_range *r)
 PGTBL_INLINE unsigned map_range_batches(const struct pgtbl_desc *d, const struct pgtbl_mapper *m,
 					uint64_t *p, const struct phyr_range *r, unsigned max)
 {
-	const uint64_t over = ~m->pt->oa_last | PAGE_MASK, inside = m->pt->larger - 1;
+	const uint64_t over = ~m->pt->oa_last | PAGE_MASK;
 	uint64_t iova = m->walk.iova;
 	unsigned i;
 
 	for (i = 0; max - i >= FILL_BATCH; i += FILL_BATCH) {
-		if ((-iova & inside) < FILL_BATCH * PHYR_PAGE_SIZE && map_ranges_follow(r + i))
+		if (unlikely(map_larger_begins(m->pt, iova, r + i)))
 			break;
 		if (!fill_ranges_batch(d, p + i, r + i, m->flags | d->page, over))
 			break;
@@ -391,14 +393,13 @@ PGTBL_INLINE int map_range_spans(const struct pgtbl_desc *d, struct pgtbl_mapper
 		int err;
 
 		n = (unsigned)min_u64(min_u64(cursor_ranges(&m->cur, &ranges), left + 1), room + 1);
-		if (!m->pt->wide || n <= FILL_BATCH || ranges[0].len != PHYR_PAGE_SIZE)
+		if (!m->pt->wide || n <= FILL_BATCH || ranges[0].len != PHYR_PAGE_SIZE ||
+		    desc_index(d, m->walk.iova, 0) % FILL_BATCH)
 			return 0;
 		err = map_walk_to(d, m, 0);
 		if (unlikely(err))
 			return phyr_pgtbl_map_stopped(m, err);
 		p = walk_entry(d, &m->walk);
-		if ((uintptr_t)p & 8)
-			return 0;
 		n = map_range_batches(d, m, p, ranges, n - 1);
 		if (!n)
 			return 0;
