@@ -523,6 +523,28 @@ static void past_the_end_of_a_list(void **state)
 	phyr_list_fini(&list);
 }
 
+/* Arrays so long that they are checked many at a time: each place is looked at. */
+static void bad_range_in_many(void **state)
+{
+	static struct phyr_range ranges[300];
+	struct phyr_cursor cur;
+
+	for (size_t i = 0; i < 300; i++)
+		ranges[i] = (struct phyr_range){(2 * i + 1) * PAGE, PAGE};
+	for (size_t i = 0; i < 300; i++) {
+		struct phyr_range was = ranges[i];
+
+		ranges[i].len = 0;
+		assert_int_equal(phyr_cursor_init_ranges(&cur, ranges, 300), -EINVAL);
+		ranges[i] = (struct phyr_range){TOP_PAGE, PAGE + 1};
+		assert_int_equal(phyr_cursor_init_ranges(&cur, ranges, 300), -EINVAL);
+		ranges[i] = (struct phyr_range){was.addr, 3 * PAGE};
+		assert_int_equal(phyr_cursor_init_ranges(&cur, ranges, 300), 0);
+		assert_int_equal(cur.left, 302 * PAGE);
+		ranges[i] = was;
+	}
+}
+
 static void bad_range_arrays(void **state)
 {
 	struct phyr_range ranges[3] = {{0x10, 0x10}, {0x40, 0x10}, {0x80, 0x10}};
@@ -680,6 +702,7 @@ int main(void)
 		UNIT(append_ranges_errors),
 		UNIT(past_the_end_of_a_list),
 		UNIT(bad_range_arrays),
+		UNIT(bad_range_in_many),
 		UNIT(too_little_room_leaves_the_cursor),
 		UNIT(no_more_is_split_off_than_is_left),
 		UNIT(listvs_of_nothing_and_of_too_much),
