@@ -118,16 +118,19 @@ PGTBL_INLINE void walk_from(struct pgtbl_walk *w, uint64_t *table, unsigned leve
 	w->table[level] = table;
 }
 
-/* The entry for iova in its table at a level, which is there. */
-PGTBL_INLINE uint64_t *row_at(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
-			      uint64_t iova, unsigned level)
+/* The entry that decides about iova, or the one above it at a level: lookup(), but small, not fast. */
+PGTBL_INLINE struct pgtbl_place place_at(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+					 uint64_t iova, unsigned level)
 {
-	struct pgtbl_walk w;
+	struct pgtbl_place at = {.table = pt->root, .level = pt->top};
 
-	walk_start(&w, pt, iova);
-	while (w.low > level)
-		walk_down(&w, desc_table(d, pt, load_acquire(walk_entry(d, &w))));
-	return walk_entry(d, &w);
+	for (;; at.level--) {
+		at.entry = &at.table[desc_index(d, iova, at.level)];
+		at.e = load_acquire(at.entry);
+		if (at.level <= level || !desc_is_table(d, at.e, at.level))
+			return at;
+		at.table = desc_table(d, pt, at.e);
+	}
 }
 
 PGTBL_INLINE bool row_has_table(const struct pgtbl_desc *d, const uint64_t *row, unsigned nr,

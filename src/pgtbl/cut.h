@@ -167,10 +167,10 @@ PGTBL_INLINE int cut(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t
 
 	if (err)
 		return err;
-	at = lookup(d, pt, iova, 0);
+	at = place_at(d, pt, iova, 0);
 	if (cut_begins(d, &at, iova)) /* what lies before may be another thread's */
 		return 0;
-	before = lookup(d, pt, iova ? iova - 1 : 0, 0);
+	before = place_at(d, pt, iova ? iova - 1 : 0, 0);
 	if (iova && cut_ends(d, &before, iova - 1))
 		return 0;
 	if (!desc_is_leaf(d, at.e, at.level))

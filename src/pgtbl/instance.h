@@ -139,6 +139,9 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 	return NULL;
 }
 
+/* For what several places call and speed does not matter to: once an instance. */
+#define PGTBL_NOINLINE __attribute__((noinline))
+
 /* What changes mappings, and looks at them. */
 #define PGTBL_INSTANCE_CHANGES(name, desc)                                                        \
 	static int name##_cut(struct phyr_pgtbl *pt, uint64_t iova,                               \
@@ -147,11 +150,29 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		return cut(desc, pt, iova, idle, gather);                                         \
 	}                                                                                         \
                                                                                                   \
+	static PGTBL_NOINLINE void name##_promote_make(struct pgtbl_promoter *p,                  \
+						       const struct pgtbl_growth *g,              \
+						       uint64_t *row, bool broken)                \
+	{                                                                                         \
+		promote_make(desc, p, g, row, broken);                                            \
+	}                                                                                         \
+                                                                                                  \
+	static PGTBL_NOINLINE void name##_promote_settle(struct pgtbl_promoter *p)                \
+	{                                                                                         \
+		promote_settle(desc, p, name##_promote_make);                                     \
+	}                                                                                         \
+                                                                                                  \
 	static int name##_promote(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,             \
 				  const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather, \
 				  uint64_t *leaves)                                               \
 	{                                                                                         \
-		return promote(desc, pt, iova, len, idle, gather, leaves);                        \
+		struct pgtbl_promoter p = {.pt = pt, .idle = idle, .gather = gather};             \
+		int err =                                                                         \
+			promote(desc, &p, iova, len, name##_promote_make, name##_promote_settle); \
+                                                                                                  \
+		if (!err && leaves)                                                               \
+			*leaves = p.leaves;                                                       \
+		return err;                                                                       \
 	}                                                                                         \
                                                                                                   \
 	static int name##_dirty(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len, bool clear,   \

@@ -51,6 +51,11 @@ struct pgtbl_promoter {
 	struct pgtbl_walk walk;
 };
 
+/* promote_make() and promote_settle() of an instance, which are out of line: they are called twice. */
+typedef void promote_make_fn(struct pgtbl_promoter *p, const struct pgtbl_growth *g, uint64_t *row,
+			     bool broken);
+typedef void promote_settle_fn(struct pgtbl_promoter *p);
+
 /* Leaves that lie together. */
 struct pgtbl_run {
 	uint64_t iova;
@@ -121,7 +126,7 @@ PGTBL_INLINE bool promote_may(const struct pgtbl_desc *d, const struct pgtbl_pro
 
 	if (!d->break_before_make || p->idle)
 		return true;
-	tables = row_has_table(d, row_at(d, p->pt, iova, level),
+	tables = row_has_table(d, place_at(d, p->pt, iova, level).entry,
 			       1u << desc_size_cluster(d, size_lg2), level);
 	return !row_must_break(d, p->pt, tables);
 }
@@ -191,7 +196,8 @@ PGTBL_INLINE void promote_make(const struct pgtbl_desc *d, struct pgtbl_promoter
 }
 
 /* Have all that is broken invalidated, and make the leaves that wait for it. */
-PGTBL_INLINE void promote_settle(const struct pgtbl_desc *d, struct pgtbl_promoter *p)
+PGTBL_INLINE void promote_settle(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+				 promote_make_fn *make)
 {
 	struct pgtbl_broken *b = p->broken;
 
@@ -200,15 +206,16 @@ PGTBL_INLINE void promote_settle(const struct pgtbl_desc *d, struct pgtbl_promot
 	for (unsigned i = 0; i < b->nr; i++) {
 		const struct pgtbl_growth *g = &b->leaf[i];
 
-		promote_make(d, p, g, row_at(d, p->pt, g->iova, desc_size_level(d, g->size_lg2)),
-			     true);
+		make(p, g, place_at(d, p->pt, g->iova, desc_size_level(d, g->size_lg2)).entry,
+		     true);
 	}
 	b->nr = 0;
 }
 
 /* Break a leaf's row; it is made later. */
 PGTBL_INLINE void promote_break(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
-				const struct pgtbl_growth *g, uint64_t *row, unsigned nr)
+				const struct pgtbl_growth *g, uint64_t *row, unsigned nr,
+				promote_settle_fn *settle)
 {
 	struct pgtbl_broken *b = p->broken;
 
@@ -219,75 +226,73 @@ PGTBL_INLINE void promote_break(const struct pgtbl_desc *d, struct pgtbl_promote
 	b->last = g->iova + ((uint64_t)1 << g->size_lg2) - 1;
 	b->leaf[b->nr++] = *g;
 	if (b->nr == PROMOTE_BROKEN)
-		promote_settle(d, p);
+		settle(p);
 }
 
-/* One leaf in the place of all that maps [iova, iova + its size): now, or after a sync. */
-PGTBL_INLINE void promote_to(const struct pgtbl_desc *d, struct pgtbl_promoter *p, uint64_t iova,
-			     uint64_t addr, uint64_t rest, unsigned size_lg2)
+/* One leaf in the place of all that maps its iova: now, or after a sync. */
+PGTBL_INLINE void promote_to(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
+			     struct pgtbl_growth *g, promote_make_fn *make,
+			     promote_settle_fn *settle)
 {
-	const unsigned level = desc_size_level(d, size_lg2);
-	const unsigned nr = 1u << desc_size_cluster(d, size_lg2);
-	uint64_t last = iova + ((uint64_t)1 << size_lg2) - 1;
-	uint64_t *row = row_at(d, p->pt, iova, level);
-	struct pgtbl_growth g = {
-		.iova = iova,
-		.value = desc_encode(d, addr) | rest | desc_size_code(d, size_lg2) |
-			 (lookup(d, p->pt, iova, 0).e & d->first) |
-			 (lookup(d, p->pt, last, 0).e & d->last),
-		.size_lg2 = size_lg2,
-	};
+	const unsigned level = desc_size_level(d, g->size_lg2);
+	const unsigned nr = 1u << desc_size_cluster(d, g->size_lg2);
+	uint64_t last = g->iova + ((uint64_t)1 << g->size_lg2) - 1;
+	uint64_t *row = place_at(d, p->pt, g->iova, level).entry;
 
+	g->value |= desc_size_code(d, g->size_lg2) | (place_at(d, p->pt, last, 0).e & d->last);
 	if (row_must_break(d, p->pt, row_has_table(d, row, nr, level)))
-		promote_break(d, p, &g, row, nr);
+		promote_break(d, p, g, row, nr, settle);
 	else
-		promote_make(d, p, &g, row, false);
+		make(p, g, row, false);
 }
 
 PGTBL_INLINE void promote_grow(const struct pgtbl_desc *d, struct pgtbl_promoter *p,
-			       const struct pgtbl_run *run)
+			       const struct pgtbl_run *run, promote_make_fn *make,
+			       promote_settle_fn *settle)
 {
 	uint64_t iova = run->iova, addr = run->addr, len = run->last - run->iova + 1, size;
 
 	for (; len; iova += size, addr += size, len -= size) {
-		struct pgtbl_place at = lookup(d, p->pt, iova, 0);
+		struct pgtbl_place at = place_at(d, p->pt, iova, 0);
 		unsigned have = desc_leaf_lg2(d, at.e, at.level);
-		unsigned lg2 = promote_size(d, p, iova, addr, len, have);
+		struct pgtbl_growth g = {
+			.iova = iova,
+			.value = desc_encode(d, addr) | run->rest | (at.e & d->first),
+			.size_lg2 = promote_size(d, p, iova, addr, len, have),
+		};
 
-		if (lg2 > have)
-			promote_to(d, p, iova, addr, run->rest, lg2);
-		size = (uint64_t)1 << (lg2 > have ? lg2 : have);
+		size = (uint64_t)1 << (g.size_lg2 > have ? g.size_lg2 : have);
+		if (g.size_lg2 > have)
+			promote_to(d, p, &g, make, settle);
 	}
 }
 
-PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64_t iova,
-			 uint64_t len, const struct phyr_pgtbl_idle *idle,
-			 struct phyr_gather *gather, uint64_t *leaves)
+PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct pgtbl_promoter *p, uint64_t iova,
+			 uint64_t len, promote_make_fn *make, promote_settle_fn *settle)
 {
-	struct pgtbl_promoter p = {
-		.pt = pt, .idle = idle, .gather = gather, .start = iova, .last = iova + (len - 1)};
-	int err = phyr_pgtbl_promote_check(pt, iova, len);
+	int err = phyr_pgtbl_promote_check(p->pt, iova, len);
 	struct pgtbl_broken broken;
 	struct pgtbl_run run;
 
 	if (err)
 		return err;
+	p->start = iova;
+	p->last = iova + (len - 1);
 	if (d->break_before_make) {
 		broken.nr = 0;
-		p.broken = &broken;
+		p->broken = &broken;
 	}
-	walk_start(&p.walk, pt, iova);
-	while (promote_run(d, &p, &run)) {
+	walk_start(&p->walk, p->pt, iova);
+	while (promote_run(d, p, &run)) {
 		if (run.nr > 1)
-			promote_grow(d, &p, &run);
-		if (run.last == p.last)
+			promote_grow(d, p, &run, make, settle);
+		if (run.last == p->last)
 			break;
 	}
 	if (d->break_before_make && broken.nr)
-		promote_settle(d, &p);
-	pgtbl_dirty_flush(pt, &p.lines);
-	if (leaves)
-		*leaves = p.leaves;
+		settle(p);
+	p->broken = NULL;
+	pgtbl_dirty_flush(p->pt, &p->lines);
 	return 0;
 }
 
