@@ -80,9 +80,9 @@ struct phyr_iommu;
 /**
  * The contract of a backend. Every slot is filled. ctx is what domain_create made.
  *
- * map, sync_map, unmap, reclaim, sync and translate are called from any thread at once on disjoint iova, and
- * get_stats at any time; the others never at the same time on one domain. Several domains may be made
- * and used at once. Errors are negative errnos; domain_create, attach, map and unmap report them
+ * map, sync_map, unmap, reclaim, sync and translate are called from any thread at once on disjoint
+ * iova, and get_stats at any time; the others never at the same time on one domain. Several domains
+ * may be made and used at once. Errors are negative errnos; domain_create, attach, map and unmap report them
  * themselves, to the backend's env, in the name of the public call (phyr_domain_create, …).
  */
 struct phyr_iommu_ops {

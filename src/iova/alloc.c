@@ -121,13 +121,13 @@ static int take_without_waiting(struct phyr_iova *iova, uint64_t class, const st
 static int take_long_way(struct phyr_iova *iova, uint64_t class, const struct wish *wish,
 			 bool prefer, uint64_t *out)
 {
-	uint64_t seen;
-	int err;
+	uint64_t seen = phyr_iova_reserved_seen(iova);
+	int err = take_without_waiting(iova, class, wish, prefer, out);
 
-	do {
-		seen = phyr_iova_reserved_seen(iova);
+	if (err == -ENOSPC && phyr_iova_reserved_stop(iova, seen)) {
 		err = take_without_waiting(iova, class, wish, prefer, out);
-	} while (err == -ENOSPC && phyr_iova_reserved_wait(iova, seen));
+		phyr_iova_reserved_go(iova);
+	}
 	return err;
 }
 

@@ -68,10 +68,12 @@ int phyr_iova_alloc_at(struct phyr_iova *iova, uint64_t start, uint64_t len)
 		return fail_at(iova, -EINVAL, start, len, "length 0, or a start off the granule");
 	if (!size || start < iova->start || start > iova->last || size - 1 > iova->last - start)
 		return fail_at(iova, -ERANGE, start, len, "outside of the allocator's range");
-	do {
-		seen = phyr_iova_reserved_seen(iova);
+	seen = phyr_iova_reserved_seen(iova);
+	err = take_anywhere(iova, start, start + (size - 1));
+	if (err == -EEXIST && phyr_iova_reserved_stop(iova, seen)) {
 		err = take_anywhere(iova, start, start + (size - 1));
-	} while (err == -EEXIST && phyr_iova_reserved_wait(iova, seen));
+		phyr_iova_reserved_go(iova);
+	}
 	if (err == -ERANGE)
 		return fail_at(iova, err, start, len, "part of it is excluded");
 	if (err)

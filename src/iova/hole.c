@@ -136,10 +136,12 @@ int phyr_iova_exclude_all(struct phyr_iova *iova, const char *call,
 	for (size_t i = 0; i < nr; i++)
 		if (holes[i].start > holes[i].last)
 			return fail(iova, -EINVAL, call, &holes[i], i, "start lies above last");
-	do {
-		seen = phyr_iova_reserved_seen(iova);
+	seen = phyr_iova_reserved_seen(iova);
+	err = exclude(iova, holes, nr, &busy);
+	if (!err && busy < nr && phyr_iova_reserved_stop(iova, seen)) {
 		err = exclude(iova, holes, nr, &busy);
-	} while (!err && busy < nr && phyr_iova_reserved_wait(iova, seen));
+		phyr_iova_reserved_go(iova);
+	}
 	if (err) /* only where there are holes to make room for */
 		return fail(iova, err, call, holes, 0, "no memory to write the holes down");
 	if (busy < nr)

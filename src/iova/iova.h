@@ -26,24 +26,26 @@ struct phyr_iova {
 	uint64_t nr_classes;        /* lengths that are cached: 1 to so many granules; 0: none */
 	struct iova_cache **caches; /* one a slot, NULL until it is needed; then the shared one */
 	uint64_t reach; /* bytes from start to the end of what was ever allocated; read unlocked */
-	uint64_t cache_min;    /* granules that a slot's cache may hold in any case */
-	uint64_t depot_from;   /* allocations from which on there is a depot */
-	uint64_t cache_bytes;  /* memory of the caches; atomic */
-	uint64_t reservations; /* begun and ended; odd: one is under way; written under the lock */
-	struct phyr_lock reserving; /* held from begin to end, taken before the other */
-	unsigned drains;            /* emptyings of caches under way; atomic */
-	bool batches;               /* stretches are freed many at once: caches want a stock */
+	uint64_t cache_min;   /* granules that a slot's cache may hold in any case */
+	uint64_t depot_from;  /* allocations from which on there is a depot */
+	uint64_t cache_bytes; /* memory of the caches; atomic */
+	unsigned drains;      /* emptyings of caches under way; atomic */
+	bool batches;         /* stretches are freed many at once: caches want a stock */
 	/* A line's length: what is read without the lock shares none with what changes under it. */
 	uint64_t apart[8];
 
+	struct phyr_lock reserving; /* held while something is reserved; taken before the other */
+	uint64_t
+		reservations; /* begun and ended; odd: one is under way; read without the lock, too */
 	struct phyr_lock lock; /* over all below */
 	struct iova_tree tree;
 	struct iova_pool pool;
 	struct iova_depot depot;
 	uint64_t out; /* stretches that are not in the tree: allocated or cached */
 	uint64_t out_bytes;
-	uint64_t reserved; /* free stretches that are not in the tree, and not out */
-	uint64_t holes;    /* excluded stretches, joined */
+	uint64_t reserved;          /* free stretches that are not in the tree, and not out */
+	struct phyr_iova_hole held; /* where they are; last 0: nowhere */
+	uint64_t holes;             /* excluded stretches, joined */
 	uint64_t hole_bytes;
 	uint64_t depot_hits;
 	uint64_t misses;        /* allocations that the tree served */
@@ -132,20 +134,26 @@ bool phyr_iova_reserve(struct phyr_iova *iova, uint64_t span, struct phyr_iova_h
 void phyr_iova_unreserve(struct phyr_iova *iova, const struct phyr_iova_hole *r);
 
 /*
- * For who may fail for what is reserved:
+ * For who may have failed for what is reserved:
  *
- *   do {
- *           seen = phyr_iova_reserved_seen(iova);
- *           … try …
- *   } while (failed && phyr_iova_reserved_wait(iova, seen));
+ *   seen = phyr_iova_reserved_seen(iova);
+ *   … try …
+ *   if (failed && phyr_iova_reserved_stop(iova, seen)) {
+ *           … try again: nothing is reserved …
+ *           phyr_iova_reserved_go(iova);
+ *   }
  */
 static inline uint64_t phyr_iova_reserved_seen(const struct phyr_iova *iova)
 {
 	return load_acquire(&iova->reservations);
 }
 
-/* Wait for the end of what was reserved since then. False: nothing was. Without locks held. */
-bool phyr_iova_reserved_wait(struct phyr_iova *iova, uint64_t seen);
+/*
+ * Wait for the end of what was reserved since then, and let nobody reserve. False: nothing was.
+ * Without locks held.
+ */
+bool phyr_iova_reserved_stop(struct phyr_iova *iova, uint64_t seen);
+void phyr_iova_reserved_go(struct phyr_iova *iova);
 
 /* The lowest address that is allocated; ~0: none is. Cost: O(stretches below it). */
 uint64_t phyr_iova_first_live(struct phyr_iova *iova);

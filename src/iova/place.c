@@ -122,6 +122,9 @@ bool phyr_iova_release(struct phyr_iova *iova, uint64_t start, uint64_t last)
 		return false;
 	if (!iova->out || last - start >= iova->out_bytes)
 		return false;
+	/* What is reserved is free, though not in the tree. */
+	if (start <= iova->held.last && last >= iova->held.start)
+		return false;
 	if (!give_back(iova, prev, next, start, last))
 		return false;
 	store_relaxed(&iova->out, iova->out - 1);

@@ -76,7 +76,8 @@ static void reserve(struct phyr_iova *iova, const struct phyr_iova_hole *r)
 		phyr_iova_drop(iova, node);
 		iova->reserved++;
 	}
-	/* Pairs with the acquires in phyr_iova_reserved_seen() and phyr_iova_reserved_wait(). */
+	iova->held = *r;
+	/* Pairs with the acquires in phyr_iova_reserved_seen() and phyr_iova_reserved_stop(). */
 	store_release(&iova->reservations, iova->reservations + 1);
 }
 
@@ -111,6 +112,7 @@ void phyr_iova_unreserve(struct phyr_iova *iova, const struct phyr_iova_hole *r)
 	uint64_t at = r->start;
 
 	env_lock(iova->env, &iova->lock);
+	iova->held = (struct phyr_iova_hole){0, 0};
 	while (at <= r->last) {
 		const struct iova_node *node = phyr_iova_tree_at_or_after(&iova->tree, at);
 		bool inside = node && node->start <= r->last;
@@ -128,11 +130,15 @@ void phyr_iova_unreserve(struct phyr_iova *iova, const struct phyr_iova_hole *r)
 	env_unlock(iova->env, &iova->reserving);
 }
 
-bool phyr_iova_reserved_wait(struct phyr_iova *iova, uint64_t seen)
+bool phyr_iova_reserved_stop(struct phyr_iova *iova, uint64_t seen)
 {
 	if (!(seen & 1) && load_acquire(&iova->reservations) == seen)
 		return false;
 	env_lock(iova->env, &iova->reserving);
-	env_unlock(iova->env, &iova->reserving);
 	return true;
+}
+
+void phyr_iova_reserved_go(struct phyr_iova *iova)
+{
+	env_unlock(iova->env, &iova->reserving);
 }
