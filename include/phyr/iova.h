@@ -12,7 +12,8 @@
  * hold what is small beside what is live: an eighth of it the depot, a 32nd each slot (or 16 MiB,
  * if that is more and at most a 64th of the range).
  *
- * Threads: every call but create and destroy may be made from any thread at once.
+ * Threads: every call but create and destroy may be made from any thread at once. While
+ * phyr_domain_trim() has a part of what is free, a call that needs it waits.
  */
 #ifndef PHYR_IOVA_H
 #define PHYR_IOVA_H

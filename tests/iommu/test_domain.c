@@ -11,6 +11,7 @@
 
 #include "iommu/domain.h"
 #include "iommu/fake.h"
+#include "iova/iova.h"
 #include "lib/tenv.h"
 
 #define K      0x1000ull
@@ -472,6 +473,15 @@ static void trim_reclaims_what_is_free(void **state)
 	phyr_iova_free(iova, 0xfef00000, 0x1100000);
 }
 
+static unsigned early_syncs;
+static struct phyr_iommu_ops watched;
+
+static void sync_while_reserved(void *ctx, struct phyr_gather *gather)
+{
+	early_syncs += phyr_domain_iova(w.domain)->reservations & 1;
+	w.fake.iommu.ops->sync(ctx, gather);
+}
+
 /* Each part is synced before it can be allocated, and a part that is refused does not end it. */
 static void trim_goes_on_after_an_error(void **state)
 {
@@ -481,9 +491,15 @@ static void trim_goes_on_after_an_error(void **state)
 	assert_int_equal(phyr_iova_alloc_at(phyr_domain_iova(w.domain), 0x40000000, K), 0);
 	w.fake.leaves = (struct phyr_gather){.start = 0x200000, .last = 0x3fffff};
 	w.fake.reclaim_err = -EBUSY;
+	watched = *w.fake.iommu.ops;
+	watched.sync = sync_while_reserved;
+	w.domain->ops = &watched;
+	early_syncs = 0;
 	assert_int_equal(phyr_domain_trim(w.domain), -EBUSY);
 	assert_int_equal(w.fake.reclaims, 2);
 	assert_int_equal(w.fake.syncs, 2);
+	assert_int_equal(early_syncs, 2);
+	w.domain->ops = w.fake.iommu.ops;
 	phyr_domain_get_stats(w.domain, &stats);
 	assert_int_equal(stats.invalidations, 2);
 	assert_int_equal(stats.unmaps, 0);
