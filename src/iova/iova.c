@@ -8,7 +8,7 @@
 /* Nodes that the tree can need: see pool.h. */
 static uint64_t nodes_needed(const struct phyr_iova *iova)
 {
-	return iova->out + iova->reserved + 2 * iova->holes + 1;
+	return iova->out + 2 * iova->holes + 1;
 }
 
 int phyr_iova_lock_with_room(struct phyr_iova *iova, uint64_t more)

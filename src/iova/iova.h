@@ -43,9 +43,9 @@ struct phyr_iova {
 	struct iova_depot depot;
 	uint64_t out; /* stretches that are not in the tree: allocated or cached */
 	uint64_t out_bytes;
-	uint64_t reserved;          /* free stretches that are not in the tree, and not out */
-	struct phyr_iova_hole held; /* where they are; last 0: nowhere */
-	uint64_t holes;             /* excluded stretches, joined */
+	/* Reserved: what is free in it is neither in the tree nor out. last 0: nothing is. */
+	struct phyr_iova_hole held;
+	uint64_t holes; /* excluded stretches, joined */
 	uint64_t hole_bytes;
 	uint64_t depot_hits;
 	uint64_t misses;        /* allocations that the tree served */

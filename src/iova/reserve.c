@@ -71,10 +71,8 @@ static void reserve(struct phyr_iova *iova, const struct phyr_iova_hole *r)
 
 	while ((node = phyr_iova_tree_at_or_after(&iova->tree, at)) && node->start <= r->last) {
 		at = node->last + 1;
-		if (node->hole)
-			continue;
-		phyr_iova_drop(iova, node);
-		iova->reserved++;
+		if (!node->hole)
+			phyr_iova_drop(iova, node);
 	}
 	iova->held = *r;
 	/* Pairs with the acquires in phyr_iova_reserved_seen() and phyr_iova_reserved_stop(). */
@@ -101,7 +99,6 @@ bool phyr_iova_reserve(struct phyr_iova *iova, uint64_t span, struct phyr_iova_h
 /* Under the lock. What is given back counts as allocated then; what was reserved does not. */
 static void give_back(struct phyr_iova *iova, uint64_t start, uint64_t last)
 {
-	iova->reserved--;
 	store_relaxed(&iova->out, iova->out + 1);
 	iova->out_bytes += last - start + 1;
 	phyr_iova_release(iova, start, last);
