@@ -31,7 +31,7 @@ enum phyr_pgtbl_format {
 	/** Intel VT-d second stage, 3, 4 or 5 levels: 39, 48 or 57 bits of iova */
 	PHYR_PGTBL_VTDSS,
 	/** AMD-Vi's own, 1 to 6 levels: 21, 30, 39, 48, 57 or 64 bits of iova; leaves of every power of
-	 *  two. No level is skipped: who needs few bits asks for few levels. */
+	 *  two. Levels are skipped if config.skip_levels says so. */
 	PHYR_PGTBL_AMDV1,
 	/** Arm VMSAv8-64 stage 1, granules of 4, 16 or 64 KiB, contiguous hint, from 2 levels on. As
 	 *  x86_64 it cannot forbid reading. The most levels come to 48 bits of iova. MAIR must hold 0xff
@@ -78,6 +78,11 @@ struct phyr_pgtbl_config {
 	 *  phyr_pgtbl_dirty(). Not with noncoherent: marks would reach memory behind the back of the
 	 *  CPU's caches. */
 	bool dirty;
+	/** AMD: the top table's entry 0 leads past levels that low iova needs no tables of, until higher
+	 *  iova of its span is mapped: fewer tables, fewer steps for walkers. Then the tables between are
+	 *  put in, and the gathers of those maps must be synced as phyr_pgtbl_map() says. The table that
+	 *  it leads to stays until all of its span is unmapped or reclaimed. -EINVAL on other formats */
+	bool skip_levels;
 	/** Arm: FEAT_BBM's level, 0 to 2: what may change without break-before-make; 0 elsewhere */
 	unsigned bbm;
 };
@@ -145,7 +150,8 @@ PHYR_API uint64_t phyr_pgtbl_tables(const struct phyr_pgtbl *pt);
  *                the format says so
  * @param gather  its entries grow on success. If it holds iova or tables afterwards, sync it before
  *                a device uses the mapping or memory is reused: on failure it may hold what was
- *                rolled back; on success, an empty table that a large leaf took the place of
+ *                rolled back; on success, an empty table that a large leaf took the place of, or,
+ *                with config.skip_levels, what walkers know of levels that were skipped
  *
  * All or nothing; empty tables may stay. Allocates tables that are not there; takes no lock. The
  * report's index says which run of the cursor it was.

@@ -104,30 +104,30 @@ PGTBL_INLINE bool dirty_below(const struct pgtbl_desc *d, const struct phyr_pgtb
 			return true;
 		if (last - w->iova < walk_rest(d, w))
 			return false;
-		walk_advance(d, w, walk_rest(d, w));
+		walk_advance(d, pt, w, walk_rest(d, w));
 	}
 	return false;
-}
-
-/* A walk that starts at iova in a table at a level, and stays below. */
-PGTBL_INLINE void walk_from(struct pgtbl_walk *w, uint64_t *table, unsigned level, uint64_t iova)
-{
-	w->iova = iova;
-	w->low = level;
-	w->top = level;
-	w->table[level] = table;
 }
 
 /* The entry that decides about iova, or the one above it at a level: lookup(), but small, not fast. */
 PGTBL_INLINE struct pgtbl_place place_at(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
 					 uint64_t iova, unsigned level)
 {
-	struct pgtbl_place at = {.table = pt->root, .level = pt->top};
+	struct pgtbl_place at;
 
+	at.table = low_table(d, pt, iova, 0, &at.level);
+	if (d->grown && at.level < level) {
+		at.table = pt->root;
+		at.level = pt->top;
+	}
 	for (;; at.level--) {
 		at.entry = &at.table[desc_index(d, iova, at.level)];
 		at.e = load_acquire(at.entry);
-		if (at.level <= level || !desc_is_table(d, at.e, at.level))
+		if (at.level <= level)
+			return at;
+		if (desc_skips(d, at.e, at.level))
+			at.e = 0; /* to iova below this one only */
+		if (!desc_is_table(d, at.e, at.level))
 			return at;
 		at.table = desc_table(d, pt, at.e);
 	}

@@ -71,13 +71,13 @@ PGTBL_INLINE void cut_mark(const struct pgtbl_desc *d, struct phyr_pgtbl *pt,
 {
 	struct pgtbl_walk w;
 
-	walk_start(&w, pt, was->iova);
+	walk_start(d, &w, pt, was->iova);
 	while (walk_to_leaf(d, pt, &w, was->last)) {
 		entry_dirty(d, walk_entry(d, &w));
 		pgtbl_flush(pt, walk_entry(d, &w), 1);
 		if (was->last - w.iova < walk_rest(d, &w))
 			return;
-		walk_advance(d, &w, walk_rest(d, &w));
+		walk_advance(d, pt, &w, walk_rest(d, &w));
 	}
 }
 

@@ -76,6 +76,9 @@ struct pgtbl_desc {
 	uint64_t first;    /* first entry of a map call */
 	uint64_t last;     /* last entry of a map call */
 	uint64_t unsynced; /* a table's entry whose line is not yet written back */
+	/* The top table's entry 0 may lead to a table that is more than one level below (pgtbl/low.c).
+	 * This bit it has until walkers have forgotten that it led lower. 0: no such entries. */
+	uint64_t grown;
 };
 
 /* Entries of a table, lg2. */
@@ -157,6 +160,29 @@ PGTBL_INLINE bool desc_is_table(const struct pgtbl_desc *d, uint64_t e, unsigned
 	return (e & d->table_mask) == desc_table_match(d, level);
 }
 
+/* The level of the table that an entry leads to, counted from 1, where it says so. */
+PGTBL_INLINE unsigned desc_next(const struct pgtbl_desc *d, uint64_t e)
+{
+	return (unsigned)(e >> d->level_lg2) & 7;
+}
+
+/* Whether an entry leads to a table that is more than one level below: desc_is_table() is false. */
+PGTBL_INLINE bool desc_skips(const struct pgtbl_desc *d, uint64_t e, unsigned level)
+{
+	return d->grown && e & d->present && desc_next(d, e) - 1 < level - 1;
+}
+
+/* Whether it leads to a table at all, and that table's level. */
+PGTBL_INLINE bool desc_leads(const struct pgtbl_desc *d, uint64_t e, unsigned level)
+{
+	return desc_is_table(d, e, level) || desc_skips(d, e, level);
+}
+
+PGTBL_INLINE unsigned desc_table_level(const struct pgtbl_desc *d, uint64_t e, unsigned level)
+{
+	return d->grown ? desc_next(d, e) - 1 : level - 1;
+}
+
 /* The table that an entry leads to, as a CPU pointer. */
 PGTBL_INLINE uint64_t *desc_table(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
 				  uint64_t e)
@@ -166,7 +192,7 @@ PGTBL_INLINE uint64_t *desc_table(const struct pgtbl_desc *d, const struct phyr_
 
 PGTBL_INLINE bool desc_is_leaf(const struct pgtbl_desc *d, uint64_t e, unsigned level)
 {
-	return e & d->present && !(level && desc_is_table(d, e, level));
+	return e & d->present && !(level && desc_leads(d, e, level));
 }
 
 /* Entries of a cluster at a level, lg2, of formats that have one size there. */

@@ -54,7 +54,7 @@ PGTBL_INLINE int dirty(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64
 
 	if (err)
 		return err;
-	walk_start(&w, pt, iova);
+	walk_start(d, &w, pt, iova);
 	while ((e = walk_to_leaf(d, pt, &w, last))) {
 		struct pgtbl_leaf leaf = leaf_at(d, walk_entry(d, &w), e, w.low, w.iova);
 
@@ -65,7 +65,7 @@ PGTBL_INLINE int dirty(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64
 		}
 		if (leaf.last >= last)
 			break;
-		walk_advance(d, &w, leaf.last - w.iova + 1);
+		walk_advance(d, pt, &w, leaf.last - w.iova + 1);
 	}
 	pgtbl_dirty_flush(pt, &lines);
 	phyr_pgtbl_dirty_tell(&t);

@@ -26,6 +26,7 @@ PGTBL_INLINE void free_chain(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, 
 		unsigned level = pgtbl_link_level(chain);
 		size_t size = level == pt->top ? pt->root_size : pt->table_size;
 		unsigned from = chain & PGTBL_LINK_INTACT ? 0 : 1;
+		bool grown = d->grown && chain & PGTBL_LINK_GROWN;
 
 		chain = chain_next(d, chain);
 		for (unsigned i = from; level && i < size / sizeof(e); i++) {
@@ -34,6 +35,8 @@ PGTBL_INLINE void free_chain(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, 
 				chain_push(d, pt, &chain, desc_table(d, pt, e), level - 1);
 		}
 		phyr_pgtbl_table_free(pt, table, size);
+		if (grown)
+			phyr_pgtbl_low_synced(pt);
 	}
 }
 
@@ -81,6 +84,11 @@ PGTBL_INLINE void setup_choices(const struct pgtbl_desc *d, const struct phyr_pg
 	pt->addr_shift = (uint8_t)d->addr_shift;
 	pt->fold_from = (uint8_t)(d->fold_from ? d->fold_from : 63);
 	pt->fold_to = (uint8_t)d->fold_to;
+	pt->low_flags = d->table;
+	pt->low_unsynced = d->unsynced;
+	pt->low_grown = d->grown;
+	pt->low_level_lg2 = (uint8_t)d->level_lg2;
+	pt->skip_levels = config->skip_levels;
 }
 
 /* What leaves there are. False: none is left that the hardware and the format both have. */
@@ -123,6 +131,8 @@ PGTBL_INLINE const char *setup(const struct pgtbl_desc *d, const struct phyr_pgt
 		return "oa_bits is more than the format can write, or not more than the granule's";
 	if (config->force_snoop && !d->snoop)
 		return "force_snoop: the format cannot make accesses snoop";
+	if (config->skip_levels && !d->grown)
+		return "skip_levels: the format has no entries that do";
 	if (config->bbm > (d->break_before_make ? 2 : 0))
 		return "bbm is Arm's, 0 to 2; other formats take 0";
 	if (config->dirty && config->noncoherent)

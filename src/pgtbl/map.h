@@ -71,7 +71,7 @@ PGTBL_INLINE bool map_in_table(const struct pgtbl_desc *d, struct phyr_pgtbl *pt
 			       uint64_t value, unsigned n)
 {
 	const uint64_t step = desc_step(d, 0);
-	struct pgtbl_place at = lookup(d, pt, iova, d->unsynced);
+	struct pgtbl_place at = lookup(d, pt, iova, d->unsynced | d->grown);
 
 	if (at.level || at.e)
 		return false;
@@ -133,6 +133,28 @@ PGTBL_INLINE int map_table(const struct pgtbl_desc *d, struct pgtbl_mapper *m, u
 	return 0;
 }
 
+/* Whether the walk is at the top table's entry 0. */
+PGTBL_INLINE bool map_is_low(const struct pgtbl_desc *d, const struct pgtbl_mapper *m)
+{
+	const struct pgtbl_walk *w = &m->walk;
+
+	return w->table[w->low] == m->pt->root && !(w->iova >> desc_shift(d, m->pt->top));
+}
+
+/* Go down from there, past levels that are skipped, to a table for iova that is at level or above. */
+PGTBL_INLINE int map_low(const struct pgtbl_desc *d, struct pgtbl_mapper *m, unsigned level)
+{
+	uint64_t e;
+	int err;
+
+	while (m->walk.iova >> desc_shift(d, level + 1))
+		level++;
+	err = phyr_pgtbl_low_make(m->pt, level, m->gather, &e);
+	if (!err)
+		walk_from(&m->walk, desc_table(d, m->pt, e), desc_next(d, e) - 1, m->walk.iova);
+	return err;
+}
+
 /*
  * Have the walk's lowest table be the one at level, made where it is missing. It never is below that:
  * where a larger leaf can begin, advancing has climbed out of the tables under it.
@@ -141,6 +163,12 @@ PGTBL_INLINE int map_walk_to(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
 {
 	struct pgtbl_walk *w = &m->walk;
 
+	if (d->grown && w->low > level && map_is_low(d, m)) {
+		int err = map_low(d, m, level);
+
+		if (unlikely(err))
+			return err;
+	}
 	while (w->low > level) {
 		uint64_t *entry = walk_entry(d, w);
 		uint64_t e = load_acquire(entry);
@@ -167,7 +195,7 @@ PGTBL_INLINE void map_written(const struct pgtbl_desc *d, struct pgtbl_mapper *m
 	m->written = p + n - 1;
 	m->entries += n;
 	pgtbl_dirty_add(m->pt, &m->dirty, p, n);
-	walk_advance(d, &m->walk, (uint64_t)n << desc_shift(d, m->walk.low));
+	walk_advance(d, m->pt, &m->walk, (uint64_t)n << desc_shift(d, m->walk.low));
 }
 
 /*
@@ -182,9 +210,12 @@ PGTBL_INLINE int map_replace(const struct pgtbl_desc *d, struct pgtbl_mapper *m,
 	struct pgtbl_walk below = m->walk;
 
 	below.iova = iova;
-	if (!desc_is_table(d, e, m->walk.low) || walk_to_leaf(d, m->pt, &below, last))
+	if (d->grown && !iova)
+		walk_start(d, &below, m->pt, iova);
+	if (!desc_leads(d, e, m->walk.low) || walk_to_leaf(d, m->pt, &below, last))
 		return -EEXIST;
-	chain_push(d, m->pt, &m->gather->tables, desc_table(d, m->pt, e), m->walk.low - 1);
+	chain_push(d, m->pt, &m->gather->tables, desc_table(d, m->pt, e),
+		   desc_table_level(d, e, m->walk.low));
 	pgtbl_gather_add(m->gather, iova, last);
 	return 0;
 }
@@ -487,7 +518,7 @@ PGTBL_INLINE int map_all(const struct pgtbl_desc *d, struct pgtbl_mapper *m, uin
 	m->flags = m->pt->leaf_flags[prot];
 	m->start = iova;
 	m->offset = iova & (m->pt->granule - 1);
-	walk_start(&m->walk, m->pt, iova - m->offset);
+	walk_start_top(&m->walk, m->pt, iova - m->offset);
 	pages = d->granule_lg2 == PHYR_PAGE_LG2 && m->pt->granule == PHYR_PAGE_SIZE;
 	while (!err) {
 		if (pages && !m->offset)

@@ -21,13 +21,13 @@ PGTBL_INLINE bool page_is_unusual(const struct pgtbl_desc *d, const struct phyr_
 
 /* Go down a level. False: the entry leads to no table, or to one in an unusual way. */
 PGTBL_INLINE bool page_level(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
-			     unsigned level, struct pgtbl_place *at)
+			     unsigned level, unsigned top, struct pgtbl_place *at)
 {
 	const uint64_t below = ((uint64_t)1 << (d->granule_lg2 - d->addr_shift)) - 1;
 	const uint64_t flags = desc_table_flags(d, level) - d->table;
 	uint64_t e;
 
-	if (level >= d->max_levels || (level >= d->min_levels && level > pt->top))
+	if (level >= d->max_levels || (level >= d->min_levels && level > top))
 		return true;
 	at->level = level;
 	at->e = load_acquire(&at->table[desc_index(d, iova, level)]);
@@ -41,14 +41,36 @@ PGTBL_INLINE bool page_level(const struct pgtbl_desc *d, const struct phyr_pgtbl
 	return likely((e & below) == flags);
 }
 
+/* As low_table(): an entry that is unusual in any way is not followed. */
+PGTBL_INLINE uint64_t *page_low(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+				uint64_t iova, unsigned *top)
+{
+	const uint64_t page = desc_size(d, 0) - 1;
+	uint64_t e;
+	unsigned next;
+
+	*top = pt->top;
+	if (!d->grown)
+		return pt->root;
+	e = load_acquire(pt->root) - pt->bias;
+	next = desc_next(d, e);
+	if (e & page & ~((uint64_t)7 << d->level_lg2) || next - 1 >= pt->top ||
+	    iova >> desc_shift(d, next))
+		return pt->root;
+	*top = next - 1;
+	return (uint64_t *)(uintptr_t)(e & ~page);
+}
+
 /* Go down to the table of level 0. False: at.e and at.level are where that ended, at.table is nothing. */
 PGTBL_INLINE bool page_table(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt, uint64_t iova,
 			     struct pgtbl_place *at)
 {
-	at->table = pt->root;
-	return page_level(d, pt, iova, 5, at) && page_level(d, pt, iova, 4, at) &&
-	       page_level(d, pt, iova, 3, at) && page_level(d, pt, iova, 2, at) &&
-	       page_level(d, pt, iova, 1, at);
+	unsigned top;
+
+	at->table = page_low(d, pt, iova, &top);
+	return page_level(d, pt, iova, 5, top, at) && page_level(d, pt, iova, 4, top, at) &&
+	       page_level(d, pt, iova, 3, top, at) && page_level(d, pt, iova, 2, top, at) &&
+	       page_level(d, pt, iova, 1, top, at);
 }
 
 /* Map a range that is one page; false: nothing was done. */
@@ -124,7 +146,7 @@ PGTBL_INLINE int translate(const struct pgtbl_desc *d, const struct phyr_pgtbl *
 		at.e = load_acquire(&at.table[desc_index(d, iova, 0)]);
 		if (likely(!desc_in_cluster(d, at.e)))
 			return page_answer(d, at.e, desc_shift(d, 0), iova, out);
-	} else if (page_is_unusual(d, pt) || desc_is_table(d, at.e, at.level)) {
+	} else if (page_is_unusual(d, pt) || desc_leads(d, at.e, at.level)) {
 		at = lookup(d, pt, iova, 0);
 	}
 	return page_answer(d, at.e, desc_leaf_lg2(d, at.e, at.level), iova, out);

@@ -78,7 +78,7 @@ PGTBL_INLINE bool promote_next(const struct pgtbl_desc *d, struct pgtbl_promoter
 			return true;
 		if (leaf->last >= p->last)
 			return false;
-		walk_advance(d, w, leaf->last - w->iova + 1);
+		walk_advance(d, p->pt, w, leaf->last - w->iova + 1);
 	}
 	return false;
 }
@@ -112,9 +112,20 @@ PGTBL_INLINE bool promote_run(const struct pgtbl_desc *d, struct pgtbl_promoter 
 		run->nr++;
 		if (leaf.last == p->last)
 			return true;
-		walk_advance(d, &p->walk, leaf.last - p->walk.iova + 1);
+		walk_advance(d, p->pt, &p->walk, leaf.last - p->walk.iova + 1);
 	} while (promote_next(d, p, &leaf) && promote_joins(d, p, run, &leaf));
 	return true;
+}
+
+/* Whether there is a table for a leaf at that level. One is made where levels are skipped, if it can be. */
+PGTBL_INLINE bool promote_reaches(const struct pgtbl_desc *d, const struct pgtbl_promoter *p,
+				  uint64_t iova, unsigned level)
+{
+	uint64_t e;
+
+	if (level >= p->pt->top || iova >> desc_shift(d, p->pt->top))
+		return true;
+	return !phyr_pgtbl_low_make(p->pt, level, p->gather, &e);
 }
 
 /* Whether a leaf of that size may take the place of what is there. */
@@ -124,6 +135,8 @@ PGTBL_INLINE bool promote_may(const struct pgtbl_desc *d, const struct pgtbl_pro
 	unsigned level = desc_size_level(d, size_lg2);
 	bool tables;
 
+	if (d->grown && !promote_reaches(d, p, iova, level))
+		return false;
 	if (!d->break_before_make || p->idle)
 		return true;
 	tables = row_has_table(d, place_at(d, p->pt, iova, level).entry,
@@ -282,7 +295,7 @@ PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct pgtbl_promoter *p, u
 		broken.nr = 0;
 		p->broken = &broken;
 	}
-	walk_start(&p->walk, p->pt, iova);
+	walk_start(d, &p->walk, p->pt, iova);
 	while (promote_run(d, p, &run)) {
 		if (run.nr > 1)
 			promote_grow(d, p, &run, make, settle);

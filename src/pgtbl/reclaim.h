@@ -10,21 +10,21 @@ PGTBL_INLINE bool reclaim_entry(const struct pgtbl_desc *d, struct phyr_pgtbl *p
 				struct pgtbl_walk *w, uint64_t last, struct pgtbl_dirty *lines,
 				struct phyr_gather *gather)
 {
-	uint64_t *entry = walk_entry(d, w), e = load_acquire(entry), size;
+	uint64_t *entry = walk_entry(d, w), e = load_acquire(entry);
 
-	if (!w->low || !desc_is_table(d, e, w->low))
+	if (!w->low || !desc_leads(d, e, w->low))
 		return false;
-	size = desc_size(d, w->low);
-	if (w->iova & (size - 1) || last - w->iova < size - 1) {
-		if (w->low == 1) /* a table of leaves, of which others have a part */
+	if (!walk_covers(d, w, last)) {
+		/* Others have a part of a table of leaves; past levels lies what is below iova. */
+		if (w->low == 1 || desc_skips(d, e, w->low))
 			return false;
 		walk_down(w, desc_table(d, pt, e));
 		return true;
 	}
 	store_relaxed(entry, 0);
 	pgtbl_dirty_add(pt, lines, entry, 1);
-	chain_push(d, pt, &gather->tables, desc_table(d, pt, e), w->low - 1);
-	pgtbl_gather_add(gather, w->iova, w->iova + (size - 1));
+	chain_push(d, pt, &gather->tables, desc_table(d, pt, e), desc_table_level(d, e, w->low));
+	pgtbl_gather_add(gather, w->iova, w->iova + (desc_size(d, w->low) - 1));
 	return false;
 }
 
@@ -39,16 +39,18 @@ PGTBL_INLINE int reclaim(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint
 
 	if (err)
 		return err;
-	walk_start(&w, pt, start);
+	walk_start(d, &w, pt, start);
 	if (walk_to_leaf(d, pt, &w, last))
 		return phyr_pgtbl_reclaim_fail(pt, w.iova);
-	walk_start(&w, pt, start);
+	walk_start(d, &w, pt, start);
+	if (low_is_covered(d, pt, start, last))
+		walk_start_top(&w, pt, start);
 	for (;;) {
 		if (reclaim_entry(d, pt, &w, last, &lines, gather))
 			continue;
 		if (last - w.iova < walk_rest(d, &w))
 			break;
-		walk_advance(d, &w, walk_rest(d, &w));
+		walk_advance(d, pt, &w, walk_rest(d, &w));
 	}
 	pgtbl_dirty_flush(pt, &lines);
 	return 0;

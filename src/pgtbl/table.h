@@ -51,8 +51,15 @@ struct phyr_pgtbl {
 	uint8_t addr_shift;
 	uint8_t fold_from;
 	uint8_t fold_to;
+	/* Of formats whose levels can be skipped: flags of a table's entry, its marks, its level's place. */
+	uint64_t low_flags;
+	uint64_t low_unsynced;
+	uint64_t low_grown;
+	uint8_t low_level_lg2;
+	bool skip_levels;
 	uint64_t apart[8];
-	uint64_t tables; /* atomic: tables allocated and not given back */
+	uint64_t tables;  /* atomic: tables allocated and not given back */
+	unsigned growing; /* atomic: tables put in between that walkers may not know of */
 };
 
 /* Entries written in a row and not yet written back, of one table. start NULL: none. */
@@ -111,6 +118,16 @@ uint64_t phyr_pgtbl_table_settle(struct phyr_pgtbl *pt, uint64_t *entry, uint64_
 				 uint64_t unsynced);
 
 /*
+ * Have the top table's entry 0 lead to a table of at least that level (below the top), and *out be that
+ * entry. -ENOMEM, or -EEXIST: it is a leaf. The gather grows as phyr_pgtbl_map() says.
+ */
+int phyr_pgtbl_low_make(struct phyr_pgtbl *pt, unsigned level, struct phyr_gather *gather,
+			uint64_t *out);
+
+/* A table put in between is known to all walkers, or never was put there. */
+void phyr_pgtbl_low_synced(struct phyr_pgtbl *pt);
+
+/*
  * Tables that were cut off are linked through their first entry:
  *
  *   link:  | CPU address of a table, from its size up | 0 | level 6..4 | 0 |    0: the end
@@ -123,6 +140,7 @@ uint64_t phyr_pgtbl_table_settle(struct phyr_pgtbl *pt, uint64_t *entry, uint64_
 #define PGTBL_LINK_LEVEL_LG2 4
 #define PGTBL_LINK_MASK      0xfff
 #define PGTBL_LINK_INTACT    8 /* of a link: the table that it leads to is */
+#define PGTBL_LINK_GROWN     128 /* no table: once it is given back, a table put in between is known */
 _Static_assert(PGTBL_MAX_LEVELS <= 8, "a level has three bits in a link");
 
 static inline uint64_t pgtbl_link(const uint64_t *table, unsigned level)

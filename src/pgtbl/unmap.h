@@ -70,7 +70,7 @@ PGTBL_INLINE int unmap_read(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, u
 	struct pgtbl_walk w;
 	uint64_t e;
 
-	walk_start(&w, pt, start);
+	walk_start(d, &w, pt, start);
 	while ((e = walk_to_leaf(d, pt, &w, last))) {
 		unsigned size_lg2 = desc_leaf_lg2(d, e, w.low);
 		uint64_t size = (uint64_t)1 << size_lg2;
@@ -83,7 +83,7 @@ PGTBL_INLINE int unmap_read(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, u
 		}
 		if (last - w.iova < size)
 			break;
-		walk_advance(d, &w, size);
+		walk_advance(d, pt, &w, size);
 	}
 	return 0;
 }
@@ -105,27 +105,28 @@ PGTBL_INLINE uint64_t clear_leaves(const struct pgtbl_desc *d, struct phyr_pgtbl
 
 /* Empty an entry above level 0 that [iova, last] covers. */
 PGTBL_INLINE void clear_entry(const struct pgtbl_desc *d, struct phyr_pgtbl *pt,
-			      struct pgtbl_dirty *dirty, const struct pgtbl_walk *w,
+			      struct pgtbl_dirty *dirty, const struct pgtbl_walk *w, uint64_t last,
 			      struct phyr_gather *gather)
 {
 	uint64_t *entry = walk_entry(d, w);
 	uint64_t e = load_acquire(entry);
 
-	if (!e)
+	if (!e || (desc_skips(d, e, w->low) && !walk_covers(d, w, last)))
 		return;
 	store_relaxed(entry, 0);
 	pgtbl_dirty_add(pt, dirty, entry, 1);
-	if (desc_is_table(d, e, w->low))
-		chain_push(d, pt, &gather->tables, desc_table(d, pt, e), w->low - 1);
+	if (desc_leads(d, e, w->low))
+		chain_push(d, pt, &gather->tables, desc_table(d, pt, e),
+			   desc_table_level(d, e, w->low));
 }
 
 /* The table to go through because [iova, last] has a part of it only; NULL: there is none. */
 PGTBL_INLINE uint64_t *clear_below(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
 				   const struct pgtbl_walk *w, uint64_t last)
 {
-	uint64_t size = desc_size(d, w->low), e;
+	uint64_t e;
 
-	if (!(w->iova & (size - 1)) && last - w->iova >= size - 1)
+	if (walk_covers(d, w, last))
 		return NULL;
 	e = load_acquire(walk_entry(d, w));
 	return desc_is_table(d, e, w->low) ? desc_table(d, pt, e) : NULL;
@@ -139,12 +140,14 @@ PGTBL_INLINE void clear(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint6
 	struct pgtbl_walk w;
 	uint64_t *below, done;
 
-	walk_start(&w, pt, start);
-	for (;; walk_advance(d, &w, done)) {
+	walk_start(d, &w, pt, start);
+	if (low_is_covered(d, pt, start, last))
+		walk_start_top(&w, pt, start);
+	for (;; walk_advance(d, pt, &w, done)) {
 		while (w.low && (below = clear_below(d, pt, &w, last)))
 			walk_down(&w, below);
 		if (w.low) {
-			clear_entry(d, pt, &dirty, &w, gather);
+			clear_entry(d, pt, &dirty, &w, last, gather);
 			done = walk_rest(d, &w);
 		} else {
 			done = clear_leaves(d, pt, &dirty, &w, last);

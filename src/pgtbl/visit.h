@@ -44,14 +44,24 @@ PGTBL_INLINE int visit(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64
 	struct pgtbl_walk w;
 
 	if (!err)
-		walk_start(&w, pt, iova);
+		walk_start_top(&w, pt, iova);
 	while (!err) {
 		uint64_t e = load_acquire(walk_entry(d, &w));
+		bool skips = w.low && desc_skips(d, e, w.low);
 		bool table = w.low && desc_is_table(d, e, w.low);
+
+		if (skips)
+			table = !(w.iova >> desc_shift(d, desc_next(d, e)));
+		if (skips && !table)
+			e = 0;
 
 		if (table || e & d->present) {
 			entry = visit_entry(d, pt, &w, e, !table);
 			err = phyr_pgtbl_walk_tell(fn, arg, &entry);
+		}
+		if (table && skips) {
+			walk_from(&w, desc_table(d, pt, e), desc_table_level(d, e, w.low), w.iova);
+			continue;
 		}
 		if (table) {
 			walk_down(&w, desc_table(d, pt, e));
@@ -59,7 +69,7 @@ PGTBL_INLINE int visit(const struct pgtbl_desc *d, struct phyr_pgtbl *pt, uint64
 		}
 		if (last - w.iova < walk_rest(d, &w))
 			break;
-		walk_advance(d, &w, walk_rest(d, &w));
+		walk_advance(d, pt, &w, walk_rest(d, &w));
 	}
 	return err;
 }

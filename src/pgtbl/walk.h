@@ -24,18 +24,41 @@ struct pgtbl_place {
 	unsigned level;
 };
 
+/*
+ * Where a walk to iova begins, and that table's level: at the top, or, where entries can skip levels, in
+ * the table that the top's entry 0 leads to, if that reaches so far. Not there if the entry has a bit of
+ * unless.
+ */
+PGTBL_INLINE uint64_t *low_table(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+				 uint64_t iova, uint64_t unless, unsigned *top)
+{
+	uint64_t e;
+
+	*top = pt->top;
+	if (!d->grown)
+		return pt->root;
+	e = load_acquire(pt->root);
+	if (desc_next(d, e) - 1 >= pt->top || e & unless || iova >> desc_shift(d, desc_next(d, e)))
+		return pt->root;
+	*top = desc_next(d, e) - 1;
+	return desc_table(d, pt, e);
+}
+
 /* One level of a lookup; whether it goes on below. */
 PGTBL_INLINE bool lookup_level(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
-			       uint64_t iova, unsigned level, uint64_t unless,
+			       uint64_t iova, unsigned level, unsigned top, uint64_t unless,
 			       struct pgtbl_place *at)
 {
-	if (level >= d->max_levels || (level >= d->min_levels && level > pt->top))
+	if (level >= d->max_levels || (level >= d->min_levels && level > top))
 		return true;
 	at->level = level;
 	at->entry = &at->table[desc_index(d, iova, level)];
 	at->e = load_acquire(at->entry);
-	if (!level || (at->e & (d->table_mask | unless)) != desc_table_match(d, level))
+	if (!level || (at->e & (d->table_mask | unless)) != desc_table_match(d, level)) {
+		if (level && desc_skips(d, at->e, level))
+			at->e = 0; /* to iova below this one only */
 		return false;
+	}
 	at->table = desc_table(d, pt, at->e);
 	return true;
 }
@@ -44,15 +67,16 @@ PGTBL_INLINE bool lookup_level(const struct pgtbl_desc *d, const struct phyr_pgt
 PGTBL_INLINE struct pgtbl_place lookup(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
 				       uint64_t iova, uint64_t unless)
 {
-	struct pgtbl_place at = {.table = pt->root};
+	unsigned top;
+	struct pgtbl_place at = {.table = low_table(d, pt, iova, unless, &top)};
 
 	_Static_assert(PGTBL_MAX_LEVELS == 6, "a line a level below");
-	(void)(lookup_level(d, pt, iova, 5, unless, &at) &&
-	       lookup_level(d, pt, iova, 4, unless, &at) &&
-	       lookup_level(d, pt, iova, 3, unless, &at) &&
-	       lookup_level(d, pt, iova, 2, unless, &at) &&
-	       lookup_level(d, pt, iova, 1, unless, &at) &&
-	       lookup_level(d, pt, iova, 0, unless, &at));
+	(void)(lookup_level(d, pt, iova, 5, top, unless, &at) &&
+	       lookup_level(d, pt, iova, 4, top, unless, &at) &&
+	       lookup_level(d, pt, iova, 3, top, unless, &at) &&
+	       lookup_level(d, pt, iova, 2, top, unless, &at) &&
+	       lookup_level(d, pt, iova, 1, top, unless, &at) &&
+	       lookup_level(d, pt, iova, 0, top, unless, &at));
 	return at;
 }
 
@@ -64,12 +88,35 @@ struct pgtbl_walk {
 	uint64_t *table[PGTBL_MAX_LEVELS];
 };
 
-PGTBL_INLINE void walk_start(struct pgtbl_walk *w, const struct phyr_pgtbl *pt, uint64_t iova)
+/* Begin at the top. */
+PGTBL_INLINE void walk_start_top(struct pgtbl_walk *w, const struct phyr_pgtbl *pt, uint64_t iova)
 {
 	w->iova = iova;
 	w->low = pt->top;
 	w->top = pt->top;
 	w->table[pt->top] = pt->root;
+}
+
+/* A walk that starts at iova in a table at a level, and stays below. */
+PGTBL_INLINE void walk_from(struct pgtbl_walk *w, uint64_t *table, unsigned level, uint64_t iova)
+{
+	w->iova = iova;
+	w->low = level;
+	w->top = level;
+	w->table[level] = table;
+}
+
+/* Begin as low as can be: advancing goes on from the top where that table ends. */
+PGTBL_INLINE void walk_start(const struct pgtbl_desc *d, struct pgtbl_walk *w,
+			     const struct phyr_pgtbl *pt, uint64_t iova)
+{
+	unsigned top;
+	uint64_t *table = low_table(d, pt, iova, 0, &top);
+
+	w->iova = iova;
+	w->low = top;
+	w->top = top;
+	w->table[top] = table;
 }
 
 /* The entry for iova in the lowest table known. */
@@ -84,11 +131,16 @@ PGTBL_INLINE void walk_down(struct pgtbl_walk *w, uint64_t *table)
 }
 
 /* Go up in iova; tables that do not reach so far are left. */
-PGTBL_INLINE void walk_advance(const struct pgtbl_desc *d, struct pgtbl_walk *w, uint64_t bytes)
+PGTBL_INLINE void walk_advance(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+			       struct pgtbl_walk *w, uint64_t bytes)
 {
 	uint64_t was = w->iova;
 
 	w->iova += bytes;
+	if (d->grown && w->top < pt->top && (was ^ w->iova) >> desc_shift(d, w->top + 1)) {
+		walk_start_top(w, pt, w->iova);
+		return;
+	}
 	while (w->low < w->top && (was ^ w->iova) >> desc_shift(d, w->low + 1))
 		w->low++;
 }
@@ -101,12 +153,38 @@ PGTBL_INLINE uint64_t walk_rest(const struct pgtbl_desc *d, const struct pgtbl_w
 	return size - (w->iova & (size - 1));
 }
 
+/* Whether [iova, last] has all that the entry decides about. */
+PGTBL_INLINE bool walk_covers(const struct pgtbl_desc *d, const struct pgtbl_walk *w, uint64_t last)
+{
+	uint64_t size = desc_size(d, w->low);
+
+	return !(w->iova & (size - 1)) && last - w->iova >= size - 1;
+}
+
+/*
+ * Whether [start, last] has all that the top table's entry 0 decides about, which is cut off only then:
+ * where it skips levels, walkers that have cached it find nothing in all of the rest, either.
+ */
+PGTBL_INLINE bool low_is_covered(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
+				 uint64_t start, uint64_t last)
+{
+	return d->grown && !start && last >= desc_size(d, pt->top) - 1;
+}
+
+/* What the walk's entry holds; 0 where it skips levels: that is not for walks which are above them. */
+PGTBL_INLINE uint64_t walk_load(const struct pgtbl_desc *d, const struct pgtbl_walk *w)
+{
+	uint64_t e = load_acquire(walk_entry(d, w));
+
+	return w->low && desc_skips(d, e, w->low) ? 0 : e;
+}
+
 /* Find the first leaf at or above iova, up to last. Returns its entry; 0: there is none. */
 PGTBL_INLINE uint64_t walk_to_leaf(const struct pgtbl_desc *d, const struct phyr_pgtbl *pt,
 				   struct pgtbl_walk *w, uint64_t last)
 {
 	for (;;) {
-		uint64_t e = load_acquire(walk_entry(d, w));
+		uint64_t e = walk_load(d, w);
 
 		if (w->low && desc_is_table(d, e, w->low)) {
 			walk_down(w, desc_table(d, pt, e));
@@ -116,7 +194,7 @@ PGTBL_INLINE uint64_t walk_to_leaf(const struct pgtbl_desc *d, const struct phyr
 			return e;
 		if (last - w->iova < walk_rest(d, w))
 			return 0;
-		walk_advance(d, w, walk_rest(d, w));
+		walk_advance(d, pt, w, walk_rest(d, w));
 	}
 }
 
@@ -129,10 +207,10 @@ PGTBL_INLINE void chain_push(const struct pgtbl_desc *d, const struct phyr_pgtbl
 
 		store_relaxed(table, *chain);
 		*chain = pgtbl_link(table, level);
-		if (!level || !desc_is_table(d, e, level))
+		if (!level || !desc_leads(d, e, level))
 			return;
 		table = desc_table(d, pt, e);
-		level--;
+		level = desc_table_level(d, e, level);
 	}
 }
 

@@ -17,7 +17,8 @@
  * A leaf of 2^c times the level's own size is 2^c same entries. IR and IW are ANDed on the way down,
  * so both are set above the leaves. FC forces accesses to be coherent, whatever the device asked
  * for. D is hardware's to set where the device table entry's HAD says so, and A as well; both stay 0.
- * A table is always of the level right below: skipped levels are not made.
+ * A table may be of a level further below, if the iova bits between are 0: entry 0 of the top table leads
+ * to such a one where config.skip_levels says so (pgtbl/low.c).
  */
 #include "pgtbl/instance.h"
 
@@ -33,6 +34,7 @@
 #define FIRST    ((uint64_t)1 << 1)
 #define LAST     ((uint64_t)1 << 2)
 #define UNSYNCED ((uint64_t)1 << 3)
+#define GROWN    ((uint64_t)1 << 4)
 
 static const struct pgtbl_desc amdv1 = {
 	.granule_lg2 = 12,
@@ -59,6 +61,7 @@ static const struct pgtbl_desc amdv1 = {
 	.accessed = A,
 	.cluster = NEXT_LEVEL,
 	.cluster_coded = true,
+	.grown = GROWN,
 	.first = FIRST,
 	.last = LAST,
 	.unsynced = UNSYNCED,
