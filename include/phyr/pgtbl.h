@@ -250,7 +250,8 @@ PHYR_API int phyr_pgtbl_cut(struct phyr_pgtbl *pt, uint64_t iova,
  * @param gather  sync it before memory is reused; tables that were replaced are in it
  * @param leaves  NULL, or out: how many larger leaves there are now that were not before
  * @return 0; -EINVAL len 0, iova or len off the granule; -ERANGE past the table's last iova
- * Cost: O(entries). Allocates nothing.
+ * Cost: O(entries). Allocates nothing, but with config.skip_levels a table for a leaf at a level that was
+ * skipped; without memory that leaf is not made.
  */
 PHYR_API int phyr_pgtbl_promote(struct phyr_pgtbl *pt, uint64_t iova, uint64_t len,
 				const struct phyr_pgtbl_idle *idle, struct phyr_gather *gather,

@@ -64,7 +64,7 @@ static bool link_between(struct phyr_pgtbl *pt, uint64_t e, uint64_t *table)
 	return false;
 }
 
-/* 0, also when another thread was faster; or -ENOMEM. */
+/* 0, also when another thread was faster; or -ENOMEM. The entry has the bit that asks for its span. */
 static int grow(struct phyr_pgtbl *pt, uint64_t e, struct phyr_gather *gather)
 {
 	uint64_t *table = phyr_pgtbl_table_alloc(pt, pt->table_size, NULL);
@@ -73,7 +73,6 @@ static int grow(struct phyr_pgtbl *pt, uint64_t e, struct phyr_gather *gather)
 	if (token && link_between(pt, e, table)) {
 		store_relaxed(token, gather->tables);
 		gather->tables = pgtbl_link(token, 0) | PGTBL_LINK_GROWN;
-		gather_span(pt, gather);
 		return 0;
 	}
 	if (table)
