@@ -11,6 +11,12 @@
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define likely(x)                       __builtin_expect(!!(x), 1)
 #define unlikely(x)                     __builtin_expect(!!(x), 0)
+/* For the compiler, and who reads for errors: this can't be. */
+#define never(x)                                 \
+	do {                                     \
+		if (x)                           \
+			__builtin_unreachable(); \
+	} while (0)
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)
 {

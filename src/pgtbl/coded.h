@@ -28,8 +28,8 @@
 #define CODED_SIZES ((uint64_t)0xf << PHYR_PAGE_LG2)
 
 /* Leaves one by one, of sizes that there are. */
-static void coded_lay_any(uint64_t *to, uint64_t sizes, uint64_t mark, uint64_t iova, uint64_t addr,
-			  uint64_t n)
+static inline void coded_lay_any(uint64_t *to, uint64_t sizes, uint64_t mark, uint64_t iova,
+				 uint64_t addr, uint64_t n)
 {
 	while (n) {
 		uint64_t aligned = (iova | addr) & -(iova | addr);

@@ -293,7 +293,7 @@ PGTBL_INLINE int promote(const struct pgtbl_desc *d, struct pgtbl_promoter *p, u
 	p->last = iova + (len - 1);
 	if (d->break_before_make) {
 		broken.nr = 0;
-		p->broken = &broken;
+		p->broken = &broken; /* cppcheck-suppress autoVariables; it is NULL again below */
 	}
 	walk_start(d, &p->walk, p->pt, iova);
 	while (promote_run(d, p, &run)) {

@@ -12,6 +12,7 @@ PGTBL_INLINE bool reclaim_entry(const struct pgtbl_desc *d, struct phyr_pgtbl *p
 {
 	uint64_t *entry = walk_entry(d, w), e = load_acquire(entry);
 
+	never(w->low >= d->max_levels);
 	if (!w->low || !desc_leads(d, e, w->low))
 		return false;
 	if (!walk_covers(d, w, last)) {

@@ -172,7 +172,7 @@ static uint64_t needed(unsigned *nr)
 	for (unsigned i = 0; i < LIVE; i++)
 		if (s.windows[i].len)
 			in_order[(*nr)++] = &s.windows[i];
-	qsort(in_order, *nr, sizeof(in_order[0]), by_iova);
+	qsort(in_order, *nr, sizeof(struct window *), by_iova);
 	/* All of these formats have tables of 512 entries, and here four levels. */
 	for (unsigned lg2 = 21; lg2 <= 39; lg2 += 9)
 		tables += spans(in_order, *nr, lg2);
