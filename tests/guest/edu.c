@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,4 +140,19 @@ bool edu_run(struct edu *edu, uint64_t addr, uint64_t len, unsigned access)
 {
 	edu_start(edu, addr, len, access);
 	return edu_wait(edu);
+}
+
+bool edu_move(struct edu *edu, const struct edu_page *page, uint64_t addr, void *buf, uint64_t len,
+	      unsigned access)
+{
+	bool ended;
+
+	if (access == PHYR_WRITE) {
+		memcpy(page->cpu, buf, len);
+		return edu_run(edu, page->iova, len, PHYR_READ) &&
+		       edu_run(edu, addr, len, PHYR_WRITE);
+	}
+	ended = edu_run(edu, addr, len, PHYR_READ) && edu_run(edu, page->iova, len, PHYR_WRITE);
+	memcpy(buf, page->cpu, len);
+	return ended;
 }

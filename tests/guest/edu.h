@@ -35,4 +35,14 @@ bool edu_wait(struct edu *edu);
 /* Both. */
 bool edu_run(struct edu *edu, uint64_t addr, uint64_t len, unsigned access);
 
+/* A page that is mapped for the device to copy by. */
+struct edu_page {
+	unsigned char *cpu;
+	uint64_t iova;
+};
+
+/* Between @buf and memory at @addr, through the page: as edu_run(), for a processor's buffer. */
+bool edu_move(struct edu *edu, const struct edu_page *page, uint64_t addr, void *buf, uint64_t len,
+	      unsigned access);
+
 #endif

@@ -31,8 +31,7 @@
 
 struct engine {
 	struct edu edu;
-	unsigned char *page;
-	uint64_t iova;
+	struct edu_page page;
 };
 
 struct machine {
@@ -124,8 +123,8 @@ static void kernel_init(struct rig *rig)
 	tenv_init(&rig->t, NULL);
 	for (unsigned i = 0; i < RIG_DEVICES; i++) {
 		rig->source[i] = rig_kernel_source(variables[i]);
-		m->engines[i].page = map_file(K, -1);
-		m->engines[i].iova = PAGE_IOVA + i * K;
+		m->engines[i].page.cpu = map_file(K, -1);
+		m->engines[i].page.iova = PAGE_IOVA + i * K;
 	}
 	make_memory(rig, m);
 }
@@ -135,7 +134,7 @@ static void kernel_fini(struct rig *rig)
 	struct machine *m = rig->machine;
 
 	for (unsigned i = 0; i < RIG_DEVICES; i++)
-		munmap(m->engines[i].page, K);
+		munmap(m->engines[i].page.cpu, K);
 	phyr_list_fini(&rig->list);
 	munmap(rig->memory, rig->size);
 	munmap(m->scattered, rig->size);
@@ -154,11 +153,11 @@ static void kernel_attached(struct rig *rig, struct phyr_domain *domain, unsigne
 	struct engine *e = engine_of(rig, dev);
 	struct phyr_cursor cur;
 
-	phyr_cursor_init_range(&cur, (uintptr_t)e->page, K);
-	assert_int_equal(phyr_iova_alloc_at(phyr_domain_iova(domain), e->iova, K), 0);
-	assert_int_equal(
-		phyr_domain_map(domain, e->iova, phyr_space_user(), &cur, PHYR_READ | PHYR_WRITE),
-		0);
+	phyr_cursor_init_range(&cur, (uintptr_t)e->page.cpu, K);
+	assert_int_equal(phyr_iova_alloc_at(phyr_domain_iova(domain), e->page.iova, K), 0);
+	assert_int_equal(phyr_domain_map(domain, e->page.iova, phyr_space_user(), &cur,
+					 PHYR_READ | PHYR_WRITE),
+			 0);
 	assert_int_equal(
 		edu_open(&e->edu, &rig->t.env, phyr_domain_iommu(domain), rig->source[dev]), 0);
 }
@@ -170,31 +169,19 @@ static void kernel_detaching(struct rig *rig, struct phyr_domain *domain, unsign
 
 	edu_close(&e->edu);
 	phyr_gather_init(&gather);
-	assert_int_equal(phyr_domain_unmap(domain, e->iova, K, &gather), 0);
+	assert_int_equal(phyr_domain_unmap(domain, e->page.iova, K, &gather), 0);
 	phyr_domain_sync(domain, &gather);
-	phyr_iova_free(phyr_domain_iova(domain), e->iova, K);
-}
-
-/* Between the device's buffer and its own page, and between its buffer and the address. */
-static void move(struct engine *e, uint64_t addr, unsigned char *buf, uint64_t len, unsigned access)
-{
-	if (access == PHYR_WRITE) {
-		memcpy(e->page, buf, len);
-		assert_true(edu_run(&e->edu, e->iova, len, PHYR_READ));
-		assert_true(edu_run(&e->edu, addr, len, PHYR_WRITE));
-	} else {
-		assert_true(edu_run(&e->edu, addr, len, PHYR_READ));
-		assert_true(edu_run(&e->edu, e->iova, len, PHYR_WRITE));
-		memcpy(buf, e->page, len);
-	}
+	phyr_iova_free(phyr_domain_iova(domain), e->page.iova, K);
 }
 
 static int kernel_access(struct rig *rig, unsigned dev, uint64_t addr, void *buf, uint64_t len,
 			 unsigned access)
 {
+	struct engine *e = engine_of(rig, dev);
+
 	for (uint64_t at = 0; at < len; at += EDU_MAX)
-		move(engine_of(rig, dev), addr + at, (unsigned char *)buf + at,
-		     min_u64(len - at, EDU_MAX), access);
+		assert_true(edu_move(&e->edu, &e->page, addr + at, (unsigned char *)buf + at,
+				     min_u64(len - at, EDU_MAX), access));
 	return 0;
 }
 
@@ -230,8 +217,8 @@ static void kernel_blocked(struct rig *rig, unsigned dev, uint64_t addr, uint64_
 {
 	struct engine *e = engine_of(rig, dev);
 
-	memset(e->page, FILLER, len);
-	assert_true(edu_run(&e->edu, e->iova, len, PHYR_READ));
+	memset(e->page.cpu, FILLER, len);
+	assert_true(edu_run(&e->edu, e->page.iova, len, PHYR_READ));
 	if (!see(rig, dev, addr, len, access))
 		fail_msg("the kernel's log does not tell of the access at iova 0x%llx",
 			 (unsigned long long)addr);

@@ -39,8 +39,7 @@
 struct engine {
 	struct edu edu;
 	struct phyr_regs regs;
-	unsigned char *page;
-	uint64_t iova;
+	struct edu_page page;
 };
 
 struct machine {
@@ -168,8 +167,8 @@ static void find_devices(struct rig *rig, struct machine *m)
 
 		assert_int_equal(phyr_pci_parse(wanted(variables[i]), &rig->source[i]), 0);
 		assert_int_equal(edu_open_sysfs(&e->edu, wanted(variables[i]), &e->regs), 0);
-		e->page = m->ram + PAGES_AT + i * K;
-		e->iova = PAGE_IOVA + i * K;
+		e->page.cpu = m->ram + PAGES_AT + i * K;
+		e->page.iova = PAGE_IOVA + i * K;
 	}
 }
 
@@ -222,10 +221,11 @@ static void own_attached(struct rig *rig, struct phyr_domain *domain, unsigned d
 	struct engine *e = &m->engines[dev];
 	struct phyr_cursor cur;
 
-	phyr_cursor_init_range(&cur, m->phys + (uint64_t)(e->page - m->ram), K);
-	assert_int_equal(phyr_iova_alloc_at(phyr_domain_iova(domain), e->iova, K), 0);
-	assert_int_equal(phyr_domain_map(domain, e->iova, NULL, &cur, PHYR_READ | PHYR_WRITE), 0);
-	assert_int_equal(phyr_domain_sync_map(domain, e->iova, K), 0);
+	phyr_cursor_init_range(&cur, m->phys + (uint64_t)(e->page.cpu - m->ram), K);
+	assert_int_equal(phyr_iova_alloc_at(phyr_domain_iova(domain), e->page.iova, K), 0);
+	assert_int_equal(phyr_domain_map(domain, e->page.iova, NULL, &cur, PHYR_READ | PHYR_WRITE),
+			 0);
+	assert_int_equal(phyr_domain_sync_map(domain, e->page.iova, K), 0);
 }
 
 static void own_detaching(struct rig *rig, struct phyr_domain *domain, unsigned dev)
@@ -234,34 +234,21 @@ static void own_detaching(struct rig *rig, struct phyr_domain *domain, unsigned 
 	struct phyr_gather gather;
 
 	phyr_gather_init(&gather);
-	assert_int_equal(phyr_domain_unmap(domain, e->iova, K, &gather), 0);
+	assert_int_equal(phyr_domain_unmap(domain, e->page.iova, K, &gather), 0);
 	phyr_domain_sync(domain, &gather);
-	phyr_iova_free(phyr_domain_iova(domain), e->iova, K);
-}
-
-/* Between the device's buffer and its own page, and between its buffer and the address. */
-static void move(struct engine *e, uint64_t addr, unsigned char *buf, uint64_t len, unsigned access)
-{
-	if (access == PHYR_WRITE) {
-		memcpy(e->page, buf, len);
-		assert_true(edu_run(&e->edu, e->iova, len, PHYR_READ));
-		assert_true(edu_run(&e->edu, addr, len, PHYR_WRITE));
-	} else {
-		assert_true(edu_run(&e->edu, addr, len, PHYR_READ));
-		assert_true(edu_run(&e->edu, e->iova, len, PHYR_WRITE));
-		memcpy(buf, e->page, len);
-	}
+	phyr_iova_free(phyr_domain_iova(domain), e->page.iova, K);
 }
 
 /* -EFAULT where the hardware has recorded one. */
 static int own_access(struct rig *rig, unsigned dev, uint64_t addr, void *buf, uint64_t len,
 		      unsigned access)
 {
+	struct engine *e = &machine_of(rig)->engines[dev];
 	struct vtd_fault fault;
 
 	for (uint64_t at = 0; at < len; at += EDU_MAX)
-		move(&machine_of(rig)->engines[dev], addr + at, (unsigned char *)buf + at,
-		     min_u64(len - at, EDU_MAX), access);
+		assert_true(edu_move(&e->edu, &e->page, addr + at, (unsigned char *)buf + at,
+				     min_u64(len - at, EDU_MAX), access));
 	return vtd_next_fault(machine_of(rig)->vtd, &fault) ? -EFAULT : 0;
 }
 
@@ -292,9 +279,9 @@ static bool reads_zeros(struct engine *e, uint64_t len)
 {
 	bool zeros = true;
 
-	assert_true(edu_run(&e->edu, e->iova, len, PHYR_WRITE));
+	assert_true(edu_run(&e->edu, e->page.iova, len, PHYR_WRITE));
 	for (uint64_t i = 0; i < len; i++)
-		zeros = zeros && !e->page[i];
+		zeros = zeros && !e->page.cpu[i];
 	return zeros;
 }
 
@@ -309,8 +296,8 @@ static void own_blocked(struct rig *rig, unsigned dev, uint64_t addr, uint64_t l
 	struct engine *e = &m->engines[dev];
 	struct vtd_fault found;
 
-	memset(e->page, FILLER, len);
-	assert_true(edu_run(&e->edu, e->iova, len, PHYR_READ));
+	memset(e->page.cpu, FILLER, len);
+	assert_true(edu_run(&e->edu, e->page.iova, len, PHYR_READ));
 	assert_true(edu_run(&e->edu, addr, len, access));
 	if (!vtd_next_fault(m->vtd, &found)) {
 		if (access == PHYR_READ)
